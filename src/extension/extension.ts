@@ -11,7 +11,7 @@ import { Sessions } from './notebook/controller.js';
 import { FgnbSerializer } from './notebook/serializer.js';
 import { openFeaturePage } from './panels/featurePages.js';
 import { LinkHub } from './panels/linkHub.js';
-import { liveCalls } from './panels/liveCalls.js';
+import { liveCalls, tellSelections } from './panels/liveCalls.js';
 import { serveRenderer } from './panels/rendererMessaging.js';
 import type { ViewServices } from './panels/services.js';
 import { ViewPanels } from './panels/viewPanels.js';
@@ -34,13 +34,17 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
   const kernelFolder = path.join(extensionFolder, 'dist', 'kernel');
   const serializer = new FgnbSerializer(saveOutputs);
   const sessions = new Sessions(kernelFolder, log);
+  const live = liveCalls(() => sessions.all());
+  // Kernels that run, or are of an earlier version, must not hold up the views.
+  const missed = (error: unknown): void => log.warn(`what is selected did not reach a kernel: ${String(error)}`);
+  const hub = new LinkHub((folder, selection) => void live.tellSelection(folder, selection).catch(missed));
   const views: ViewServices = {
     extensionUri: context.extensionUri,
     log,
-    hub: new LinkHub(),
+    hub,
     open: (view, descriptor, folder, state) => panels.show({ view, descriptor, folder, state }),
     openFeature: (folder, sae, feature) => openFeaturePage(panels, folder, sae, feature),
-    live: liveCalls(() => sessions.all()),
+    live,
   };
   const panels = new ViewPanels(views);
   context.subscriptions.push(
@@ -51,6 +55,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     sessions,
     panels,
     serveRenderer(views),
+    sessions.onDidAttach((session) => void tellSelections(session, hub.lit(session.folder)).catch(missed)),
     maintainContextKeys(sessions),
     createStatusBar(sessions),
     createVariablesView(sessions, log),

@@ -16,8 +16,8 @@ export interface LiveCall {
 }
 
 /**
- * The view that every session has: the host tells it what is selected in the views of the notebook's folder, a
- * LinkedSelection. It is answered at once, also while a cell runs.
+ * The view that every session has: the host tells it what is selected in the views of the notebook's folder: 'light' with a
+ * LinkedSelection, and 'reset' when it attaches and is about to tell anew. It is answered at once, also while a cell runs.
  */
 export const SELECTION_VIEW = 'selection';
 

@@ -26,6 +26,7 @@ import { startServer } from '#test/harness/server.mjs';
 import { isolatedPoint, screenOf, type MapFixture } from './fixtures.js';
 import { CHROMIUM, collectComplaints, openBrowser, screenshots } from './harness.js';
 import { testFolder } from '#test/kit/folder.js';
+import { endKernels } from './workbench.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const cli = path.join(root, 'dist/kernel/cli.cjs');
@@ -46,6 +47,7 @@ const acts = await fg.activations.save(lm, sae, text)`,
 await fg.show(graph, { activations: acts, title: 'Linked graph' })
 await fg.mapper.export(graph, 'kernel.graphml')`,
   `await fg.show(await fg.maps.pca(sae.decoder), { activations: acts, title: 'Linked map' })`,
+  'const { label, sets } = await fg.show.selection();\n`selected ${label} ${JSON.stringify(sets.map(({ features }) => features))}`',
 ];
 
 interface Bench {
@@ -69,6 +71,7 @@ describe.skipIf(why !== undefined)('a graph and a map of one notebook in the rea
   let page: Page;
   let bench: Bench;
   const shot = (name: string) => page.screenshot({ path: path.join(screenshots, `linked-${name}.png`) });
+  const runs = () => path.join(data, 'runs');
   const inFolder = (...parts: string[]) => path.join(folder, ...parts);
 
   beforeAll(async () => {
@@ -87,7 +90,10 @@ describe.skipIf(why !== undefined)('a graph and a map of one notebook in the rea
     members = readMembers(inFolder(shown<GraphDescriptor>(MIME.graph).path));
     map = readMap(shown<MapDescriptor>(MIME.map), inFolder(shown<MapDescriptor>(MIME.map).path));
     const extensionsDir = (await installVsix(path.join(data, 'installed'))) as string;
-    const server = (await startServer(data, { extensionsDir })) as { url: string; stop(): Promise<void> };
+    const server = (await startServer(data, { extensionsDir, env: { FGNB_RUN_ROOT: runs() } })) as {
+      url: string;
+      stop(): Promise<void>;
+    };
     stop = () => server.stop();
     context = (await startBrowser(data)) as BrowserContext;
     page = context.pages()[0] ?? (await context.newPage());
@@ -99,6 +105,7 @@ describe.skipIf(why !== undefined)('a graph and a map of one notebook in the rea
   afterAll(async () => {
     await context?.close();
     await stop?.();
+    endKernels(runs());
     for (const used of [folder, data]) if (used) rmSync(used, { recursive: true, force: true });
   });
 
@@ -167,6 +174,26 @@ describe.skipIf(why !== undefined)('a graph and a map of one notebook in the rea
       .toBe(`A #${feature} is in ${nodes.join(', ')}`);
     await shot('panels-picked');
   });
+
+  test('what was selected before there was a kernel is what the cell gets that starts it', async () => {
+    const panel = await bench.findFrame(`${MAP} .layer`);
+    const features = [...map.points[0].dead.keys()].filter((i) => !map.points[0].dead[i]).slice(2, 5);
+    await panel.locator('.toolbar .search input').fill(features.map((f) => `#${f}`).join(' '));
+    await expect.poll(() => panel.locator('.hits').innerText()).toBe('A 3');
+    await page.locator('.tab', { hasText: 'linked.fgnb' }).first().click();
+    const cell = page.locator('.code-cell-row .monaco-editor', { hasText: 'fg.show.selection' });
+    await bench.palette('Notebook: Focus Last Cell');
+    await cell.click();
+    await page.keyboard.press('Control+Enter');
+    const given = await bench.findFrame(`text=selected Linked map: 3 features [[${features.join(',')}]]`, 90_000);
+    await given.locator('text=selected Linked map').first().waitFor();
+    await shot('selection');
+    await panel.locator('.toolbar .search input').fill('');
+    await expect.poll(() => panel.locator('.hits').innerText()).toBe('');
+    await cell.click();
+    await page.keyboard.press('Control+Enter');
+    await bench.findFrame('text="selected  []"', 60_000);
+  }, 240_000);
 
   /** Chooses an export of the graph's panel and takes the dialog's proposal. */
   async function save(choice: string, name: string): Promise<string> {

@@ -68,10 +68,45 @@ describe.skipIf(!CHROMIUM)('the selection of a map in an exported page', () => {
     expect(await hits(on).innerText()).toBe(first);
     expect(await on.locator('.toolbar .search input').inputValue()).toBe('r>=.9 match:mutual');
     await tool(on, 'Keep').click();
-    await on.locator('.linked', { hasText: 'Kept as group' }).waitFor();
+    await on.locator('.linked', { hasText: 'Kept as “' }).waitFor();
+    await on.locator('.kept-list').waitFor();
     await on.getByRole('tab', { name: 'Groups' }).click();
     await on.getByRole('grid', { name: 'Keyword groups' }).locator('.row', { hasText: 'r>=.9' }).click();
     await on.locator('.group-card').getByText(/ p = \d/).first().waitFor({ timeout: 20_000 }); // prettier-ignore
+    expect(complaints.list).toEqual([]);
+  });
+
+  test('is kept by a name and with a note, reopened alone, renamed, forgotten, and all that is taken back', async () => {
+    const on = await open();
+    const complaints = collectComplaints(on, 'file:');
+    await search(on, '#31 #61 #91');
+    await hits(on).getByText(/^A 3 /).waitFor(); // prettier-ignore
+    await tool(on, 'Keep').click();
+    const kept = on.locator('.kept');
+    const name = kept.locator('input.name');
+    // The name is asked for at once.
+    await expect.poll(() => name.evaluate((e) => e === (e.getRootNode() as Document).activeElement)).toBe(true);
+    await on.keyboard.type('three words');
+    await on.keyboard.press('Enter');
+    await kept.getByRole('textbox', { name: 'Note on three words' }).fill('look at these again');
+    await on.keyboard.press('Enter');
+    expect(await kept.locator('.counts').innerText()).toBe('A 3 · B 0');
+    await search(on, 'king');
+    await expect.poll(() => hits(on).innerText()).not.toMatch(/^A 3 /);
+    await kept.getByRole('button', { name: 'Show three words' }).click();
+    await expect.poll(() => hits(on).innerText()).toMatch(/^A 3 /);
+    expect(await on.locator('.toolbar .search input').inputValue()).toBe('');
+    await on.screenshot({ path: path.join(screenshots, 'selection-kept.png') });
+    // A name that another group has is refused.
+    await name.fill('Royalty');
+    await on.keyboard.press('Enter');
+    expect(await name.inputValue()).toBe('three words');
+    expect(await on.locator('.fg-map > .fg-sr[aria-live]').textContent()).toBe('“Royalty” is a group already');
+    await kept.getByRole('button', { name: 'Forget three words' }).click();
+    await expect.poll(() => kept.count()).toBe(0);
+    await tool(on, 'Undo').click();
+    await expect.poll(() => kept.count()).toBe(1);
+    expect(await kept.locator('input.note').inputValue()).toBe('look at these again');
     expect(complaints.list).toEqual([]);
   });
 

@@ -45,6 +45,16 @@ export interface Workbench {
   close(): Promise<void>;
 }
 
+/** Ends the kernels whose run folders lie here: they outlive their window. */
+export function endKernels(runs: string): void {
+  for (const run of existsSync(runs) ? readdirSync(runs) : []) {
+    const lock = path.join(runs, run, 'kernel.json');
+    if (!existsSync(lock)) continue;
+    const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
+    if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL');
+  }
+}
+
 /** Starts a workbench on a folder of its own that holds `<name>.fgnb` with these code cells. */
 export async function startWorkbench(
   name: string,
@@ -58,14 +68,7 @@ export async function startWorkbench(
   let server: { url: string; stop(): Promise<void> } | undefined;
   let context: BrowserContext | undefined;
 
-  const stopKernels = (): void => {
-    for (const run of existsSync(runs) ? readdirSync(runs) : []) {
-      const lock = path.join(runs, run, 'kernel.json');
-      if (!existsSync(lock)) continue;
-      const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
-      if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL');
-    }
-  };
+  const stopKernels = (): void => endKernels(runs);
   const close = async (): Promise<void> => {
     await context?.close();
     await server?.stop();

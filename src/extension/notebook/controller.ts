@@ -25,9 +25,12 @@ export class Sessions implements vscode.Disposable {
   private readonly disposables: vscode.Disposable[] = [];
   private readonly reapers = new Map<string, NodeJS.Timeout>();
   private readonly changeEmitter = new vscode.EventEmitter<NotebookSession>();
+  private readonly attachEmitter = new vscode.EventEmitter<NotebookSession>();
   private readonly cellEndEmitter = new vscode.EventEmitter<NotebookSession>();
   /** State, memory or device of a session changed. */
   readonly onDidChange = this.changeEmitter.event;
+  /** A session has its kernel: before any cell runs that waited for it. */
+  readonly onDidAttach = this.attachEmitter.event;
   /** A cell of a session ended. */
   readonly onDidEndCell = this.cellEndEmitter.event;
 
@@ -46,6 +49,7 @@ export class Sessions implements vscode.Disposable {
       this.controller,
       this.diagnostics,
       this.changeEmitter,
+      this.attachEmitter,
       this.cellEndEmitter,
       this.controller.onDidChangeSelectedNotebooks((e) => e.selected && this.reattach(e.notebook)),
       vscode.workspace.onDidOpenNotebookDocument((n) => isOurs(n) && this.opened(n)),
@@ -94,6 +98,7 @@ export class Sessions implements vscode.Disposable {
       diagnostics: this.diagnostics,
       log: this.log,
       changed: (session) => this.changeEmitter.fire(session),
+      attached: (session) => this.attachEmitter.fire(session),
       cellEnded: (session) => this.cellEndEmitter.fire(session),
       died: (session, report) => void this.reportDeath(session, report),
     };

@@ -44,6 +44,8 @@ export interface SessionHost {
   log: KernelLog & { error(message: string): void };
   /** State, memory or device changed. */
   changed(session: NotebookSession): void;
+  /** The kernel is there, and none of the cells that wait for it runs yet. */
+  attached(session: NotebookSession): void;
   /** A cell ended: variables and artifacts may be new. */
   cellEnded(session: NotebookSession): void;
   died(session: NotebookSession, report: DeathReport): void;
@@ -290,6 +292,7 @@ export class NotebookSession implements KernelListener {
   attached(welcome: Welcome, fresh: boolean): void {
     const running = welcome.running;
     const follow = !fresh && running && !this.live.has(running);
+    this.host.attached(this);
     if (!follow) return this.dispatch({ type: 'ready' });
     const run = { execution: running, cellId: cellOfExecution(running) };
     this.dispatch({ type: 'ready', running: run });

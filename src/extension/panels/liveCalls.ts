@@ -33,6 +33,19 @@ function stateOf(sessions: readonly LiveSession[]): LiveState {
   return states.includes('idle') ? 'idle' : 'none';
 }
 
+const tellOne = ({ kernel }: Pick<LiveSession, 'kernel'>, selection: LinkedSelection): Promise<Json> =>
+  kernel.live({ view: SELECTION_VIEW, method: 'light', params: plainJson(selection) });
+
+/** Tells a kernel that is just there all that is selected in the views of its folder. */
+export async function tellSelections(
+  session: Pick<LiveSession, 'kernel'>,
+  selections: readonly LinkedSelection[],
+): Promise<void> {
+  const reset = session.kernel.live({ view: SELECTION_VIEW, method: 'reset', params: null });
+  // All are sent at once, before any cell is.
+  await Promise.all([reset, ...selections.map((each) => tellOne(session, each))]);
+}
+
 export function liveCalls(sessions: () => readonly LiveSession[]): LiveCalls {
   const inFolder = (folder: string): LiveSession[] => sessions().filter((s) => s.folder === folder);
   const attached = (folder: string): LiveSession[] => inFolder(folder).filter((s) => ATTACHED.includes(s.state));
@@ -78,8 +91,7 @@ export function liveCalls(sessions: () => readonly LiveSession[]): LiveCalls {
       );
     },
     async tellSelection(folder, selection) {
-      const call = { view: SELECTION_VIEW, method: 'light', params: plainJson(selection) };
-      await Promise.all(attached(folder).map((session) => session.kernel.live(call)));
+      await Promise.all(attached(folder).map((session) => tellOne(session, selection)));
     },
     state(folder, view) {
       const owner = ownerOf(folder, view);

@@ -50,14 +50,6 @@ function openAsked({ kind, sets }: LinkedSelection, { services, folder }: Reques
   if (features.length > 0) services.openFeature(folder, sae, features[0]);
 }
 
-/** Kernels that run, or are of an earlier version, must not hold up the views. */
-function tellKernels(selection: LinkedSelection, { services, folder }: RequestHost): void {
-  if (selection.kind !== 'light') return;
-  services.live
-    .tellSelection(folder, selection)
-    .catch((error: unknown) => services.log.warn(`what is selected did not reach a kernel: ${String(error)}`));
-}
-
 async function valueOf(request: WebviewRequest, host: RequestHost): Promise<unknown> {
   const { services, folder } = host;
   switch (request.method) {
@@ -75,7 +67,6 @@ async function valueOf(request: WebviewRequest, host: RequestHost): Promise<unkn
     case 'link.send':
       host.link.send(request.params.selection);
       openAsked(request.params.selection, host);
-      tellKernels(request.params.selection, host);
       return null;
     case 'file.save':
       return saveFile(request.params, folder);

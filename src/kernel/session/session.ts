@@ -107,7 +107,8 @@ export class Session implements SessionContext {
   private readonly scope = new SessionScope();
   private readonly evaluator = new Evaluator();
   private readonly liveViews = new LiveViews(this.evaluator);
-  private selected: LinkedSelection | null = null;
+  /** What each view has lit, by its source; the latest last. */
+  private readonly selected = new Map<string, LinkedSelection>();
   private readonly drain = new FileDrain();
   private readonly runs = new CellOwnership<CellRun>();
   private readonly mapper = new StackMapper((file) => file.startsWith(OWN_FOLDER));
@@ -186,16 +187,21 @@ export class Session implements SessionContext {
 
   /** Calls a live view after the cells that run or wait. @throws Error for the user, or LIVE_SUPERSEDED */
   liveCall(call: LiveCall): Promise<Json> {
-    if (call.view === SELECTION_VIEW) return this.select(call.params);
+    if (call.view === SELECTION_VIEW) return this.select(call);
     const answer = this.liveViews.call(call);
     this.next();
     return answer;
   }
 
   /** Takes what is selected in the views; the next that asks is given it. */
-  private select(selected: unknown): Promise<Json> {
+  private select({ method, params: selected }: { method: string; params: unknown }): Promise<Json> {
+    if (method === 'reset') {
+      this.selected.clear();
+      return Promise.resolve(null);
+    }
     if (!isLinkedSelection(selected)) return Promise.reject(new TypeError('what was sent is no selection'));
-    this.selected = selected.sets.some(({ features }) => features.length > 0) ? selected : null;
+    this.selected.delete(selected.source);
+    if (selected.sets.some(({ features }) => features.length > 0)) this.selected.set(selected.source, selected);
     return Promise.resolve(null);
   }
 
@@ -450,7 +456,7 @@ export class Session implements SessionContext {
   }
 
   selection(): LinkedSelection | null {
-    return this.selected;
+    return [...this.selected.values()].at(-1) ?? null;
   }
 
   live(view: string, handler: LiveHandler): void {

@@ -172,19 +172,21 @@ export class GroupsTab {
   }
 
   /** Keeps groups beside the map's own; those of the same names are replaced. */
-  add(groups: readonly KeywordGroup[]): void {
+  private add(groups: readonly KeywordGroup[]): void {
     const names = new Set(groups.map(({ name }) => name));
-    this.kept = [...this.kept.filter(({ name }) => !names.has(name)), ...groups];
     this.note.textContent = '';
-    this.hooks.kept(this.kept);
+    this.hooks.kept([...this.kept.filter(({ name }) => !names.has(name)), ...groups]);
+  }
+
+  /** The groups beside the map's own are others now. */
+  setKept(groups: KeywordGroup[]): void {
+    this.kept = groups;
     this.drawTable();
   }
 
   private remove(group: KeywordGroup): void {
-    this.kept = this.kept.filter(({ name }) => name !== group.name);
-    this.hooks.kept(this.kept);
+    this.hooks.kept(this.kept.filter(({ name }) => name !== group.name));
     this.hooks.choose(null);
-    this.drawTable();
   }
 
   private async readFile(): Promise<void> {

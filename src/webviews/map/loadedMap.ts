@@ -8,10 +8,9 @@ import type { Scale } from '../plot/scale.js';
 import { LoadedPlot, type Field, type Item } from '../plot/loaded.js';
 import { nextOf } from '../plot/moves.js';
 import type { Spot } from '../plot/tooltip.js';
-import { download } from '../ui/save.js';
 import { pairCard, spokenPair } from './card.js';
 import { computeLit, groupCounts, groupIndices, linkOf, type Filters, type Lit } from './filter.js';
-import { decodersOf } from './groupScores.js';
+import { groupHooks } from './groupHooks.js';
 import type { GroupHooks } from './groupsTab.js';
 import { columnOfColor } from './columns.js';
 import { exported, type ExportKind } from './exporting.js';
@@ -33,8 +32,10 @@ import { MapPins } from './pins.js';
 import { promptBox } from './promptBox.js';
 import { regionsOf, type Regions } from './regions.js';
 import { moveTo } from './shift.js';
+import { camerasAt } from './selection.js';
 import { copyHere, Selecting, type Asked } from './selecting.js';
 import { inSpace, turnTo } from './space.js';
+import type { SelectionsHooks } from './selectionsTab.js';
 import { Stage } from './stage.js';
 import { defaultState, firstColour, restoreState, type MapViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
@@ -70,10 +71,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     private readonly source: MapSource,
     private readonly options: MapHost,
   ) {
-    const fallback: MapViewState = {
-      ...defaultState(model.sets.length),
-      ...firstColour(model),
-    };
+    const fallback: MapViewState = { ...defaultState(model.sets.length), ...firstColour(model) };
     super(root, options, restoreState(options.state, model.sets.length, fallback));
     this.shipped = model.meta.groups ?? [];
     model.meta.groups = [...this.shipped, ...this.state.groups];
@@ -162,10 +160,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   private makePane(): Pane {
     return new Pane(this.model, this.cache, this.state, {
       pin: (set, item) => this.togglePin({ set, item }),
-      unpin: (index) => {
-        this.pins.remove(index);
-        this.pinsChanged();
-      },
+      unpin: (index) => (this.pins.remove(index), this.pinsChanged()),
       unpinAll: () => this.clearPins(),
       show: (set, point) => this.show(set, point),
       open: (set, feature) => this.link.open(set, feature),
@@ -181,29 +176,34 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     });
   }
 
-  private groupHooks(): GroupHooks {
-    const { model, options } = this;
-    return {
-      choose: (group) => {
-        const own = model.meta.groups?.find((each) => each === group);
-        this.state.group = own?.name ?? null;
-        this.state.typed = group && !own ? `${group.name}: ${group.words.join(' ')}` : '';
-        Object.assign(this.filters, { group: this.state.group, typed: own ? null : group });
-        this.toolbar.setGroup(this.state.group);
+  private groupHooks(): GroupHooks & SelectionsHooks {
+    const { model, source, options, state } = this;
+    return groupHooks({
+      ...{ model, source, options, state },
+      light: (group, typed) => {
+        Object.assign(this.filters, { group, typed });
+        this.toolbar.setGroup(group);
         this.filtersChanged(true);
       },
-      kept: (groups) => {
-        this.state.groups = groups;
-        model.meta.groups = [...this.shipped, ...groups];
-        this.groups = [];
-        this.recoloured(this.state.only);
-        this.countGroups();
-        this.save();
+      keep: (groups) => {
+        this.keep(groups);
+        this.selecting.note();
+        this.selecting.draw();
       },
-      decoders: () => this.source.matrix().then((all) => decodersOf(model, all)),
-      saveFile: (file) => (options.saveFile ?? download)(file),
+      ask: (asked) => this.ask(asked),
       say: (text) => this.say(text),
-    };
+    });
+  }
+
+  /** These groups are the reader's now, beside those of the map. */
+  private keep(groups: KeywordGroup[]): void {
+    this.state.groups = groups;
+    this.model.meta.groups = [...this.shipped, ...groups];
+    this.groups = [];
+    this.recoloured(this.state.only);
+    this.pane.setKept(groups);
+    this.countGroups();
+    this.save();
   }
 
   private makeLayers(): void {
@@ -294,11 +294,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   /** Brings a point and its partner into the middle of their maps. */
   private show(set: number, point: number): void {
     const partner = this.partnerOf({ set, item: point });
-    const targets = this.stage.views.map(({ camera }, s): Camera => {
-      const i = s === set ? point : partner;
-      if (i < 0) return camera;
-      return { x: this.model.sets[s].x[i], y: this.model.sets[s].y[i], zoom: Math.max(camera.zoom, 4) };
-    });
+    const targets = camerasAt(this.model, this.stage.views, { set, point, partner });
     this.stage.glide(targets);
   }
 
@@ -351,8 +347,9 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
   }
 
   /** Goes back to what was asked for. */
-  private ask({ only, ...filters }: Asked): void {
+  private ask({ only, groups, ...filters }: Asked): void {
     const { state } = this;
+    if (JSON.stringify(groups) !== JSON.stringify(state.groups)) this.keep(groups);
     Object.assign(this.filters, filters);
     Object.assign(state, { only, query: filters.query, group: filters.group });
     state.typed = filters.typed ? `${filters.typed.name}: ${filters.typed.words.join(' ')}` : '';
@@ -367,7 +364,12 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     return new Selecting(model, state, stage, {
       now: () => ({ filters: this.filters, lit: this.lit }),
       ask: (before) => this.ask(before),
-      keep: (group) => this.pane.keepGroup(group),
+      keep: (group) => {
+        this.keep([...state.groups, group]);
+        this.selecting.note();
+        this.showPane('selections');
+        this.pane.renameKept(group.name);
+      },
       copy: (text) => (options.copyText ?? copyHere)(text),
       tell: (text) => {
         this.say(text);

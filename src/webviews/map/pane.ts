@@ -17,6 +17,7 @@ import { groupOf, linkOf } from './filter.js';
 import { GroupsTab, type GroupHooks } from './groupsTab.js';
 import { addedColumns } from './columns.js';
 import { idText, linkedPairs, type MapModel, type MapSet } from './model.js';
+import { SelectionsTab, type SelectionsHooks } from './selectionsTab.js';
 import { shiftColumns, unitOf } from './shift.js';
 import type { MapViewState, Pin } from './state.js';
 import { pinCard, PlotPane } from '../plot/pane.js';
@@ -33,7 +34,7 @@ export interface PaneHooks {
   /** Opens the page of a feature. */
   open(set: number, feature: number): void;
   tab(tab: Tab): void;
-  groups: GroupHooks;
+  groups: GroupHooks & SelectionsHooks;
   /** Null: the map has none. */
   prompt: TryBox | null;
   sort(sort: MapViewState['sort']): void;
@@ -44,13 +45,14 @@ export interface PaneHooks {
 /** Groups are scored by pairs: on twin maps. */
 const hasGroups = ({ twin, meta }: MapModel): boolean => twin && !meta.shift;
 
-type Tab = 'pairs' | 'details' | 'groups' | 'prompt';
+type Tab = Exclude<MapViewState['pane'], 'closed'>;
 
 export class Pane extends PlotPane<Tab> {
   private readonly summary = el('p', { class: 'summary' });
   private readonly grid: VirtualGrid;
   private readonly links: ReturnType<typeof linkedPairs>;
   private readonly groups: GroupsTab | undefined;
+  private readonly selections: SelectionsTab | undefined;
   private pinned = new Set<string>();
   /** 1 for rows that special tokens name. */
   private readonly special: Uint8Array;
@@ -67,6 +69,7 @@ export class Pane extends PlotPane<Tab> {
       [
         { name: 'pairs', title: model.meta.shift ? 'Tokens' : model.twin ? 'Pairs' : 'Features', table: true },
         { name: 'details', title: 'Pinned' },
+        ...(model.meta.shift ? [] : [{ name: 'selections' as const, title: 'Selections' }]),
         ...(hasGroups(model) ? [{ name: 'groups' as const, title: 'Groups', table: true }] : []),
         ...(hooks.prompt ? [{ name: 'prompt' as const, title: 'Prompt' }] : []),
       ],
@@ -90,6 +93,8 @@ export class Pane extends PlotPane<Tab> {
     });
     this.body('pairs').append(this.tableBar(state), this.grid.element);
     if (hasGroups(model)) this.groups = new GroupsTab(this.body('groups'), model, state.groups, hooks.groups);
+    if (!model.meta.shift)
+      this.selections = new SelectionsTab(this.body('selections'), model, state.groups, hooks.groups);
     if (hooks.prompt) this.body('prompt').append(hooks.prompt.element);
     this.grid.setRows(model.twin ? this.links.a.length : model.sets[0].n);
   }
@@ -190,9 +195,15 @@ export class Pane extends PlotPane<Tab> {
     ];
   }
 
-  /** Keeps a selection as a group of the reader's. */
-  keepGroup(group: KeywordGroup): void {
-    this.groups?.add([group]);
+  /** The reader's groups are others now. */
+  setKept(groups: KeywordGroup[]): void {
+    this.groups?.setKept(groups);
+    this.selections?.set(groups);
+  }
+
+  /** Asks for the name of a selection that was just kept. */
+  renameKept(name: string): void {
+    this.selections?.rename(name);
   }
 
   /** The rows that are shown, in their order. */

@@ -11,7 +11,16 @@ import type { Stage } from './stage.js';
 import type { MapViewState } from './state.js';
 
 /** What a selection is asked for by. */
-export type Asked = Pick<Filters, 'query' | 'group' | 'typed' | 'selection'> & Pick<MapViewState, 'only'>;
+export type Asked = Pick<Filters, 'query' | 'group' | 'typed' | 'selection'> & Pick<MapViewState, 'only' | 'groups'>;
+
+/** Nothing is, but for the groups that the reader keeps. */
+export const NOTHING_ASKED: Omit<Asked, 'groups'> = {
+  query: '',
+  group: null,
+  typed: null,
+  selection: null,
+  only: null,
+};
 
 export interface SelectingHooks {
   now(): { filters: Filters; lit: Lit };
@@ -60,7 +69,8 @@ export class Selecting {
   /** Notes what is asked for now, to go back to. */
   note(): void {
     const { query, group, typed, selection } = this.hooks.now().filters;
-    this.past.note({ query, group, typed, selection, only: this.state.only });
+    const { only, groups } = this.state;
+    this.past.note({ query, group, typed, selection, only, groups });
   }
 
   undo(): void {
@@ -87,7 +97,7 @@ export class Selecting {
     return filters.query.trim() || groupOf(this.model, filters)?.name || 'Selection';
   }
 
-  /** Keeps what is lit as a group of the reader's. */
+  /** Keeps what is lit among the reader's selections. */
   private keep(): void {
     const { model } = this;
     const { lit } = this.hooks.now();
@@ -97,7 +107,7 @@ export class Selecting {
     for (let k = 2; used.has(name); k++) name = `${from} ${k}`;
     const features = litPoints(lit).map((points, s) => points.map((i) => model.sets[s].columns.feature[i]));
     this.hooks.keep({ name, words: [], features });
-    this.hooks.tell(`Kept as group “${name}”`);
+    this.hooks.tell(`Kept as “${name}”`);
   }
 
   private async copy(): Promise<void> {

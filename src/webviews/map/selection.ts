@@ -58,6 +58,17 @@ export function cameraOn(view: Viewport, x: Float32Array, y: Float32Array, point
   return { ...middle, zoom: Math.min(40, Math.max(0.5, (0.8 * room) / perZoom)) };
 }
 
+/** Cameras that bring a point and its partner into the middle of their maps. */
+export const camerasAt = (
+  { sets }: MapModel,
+  views: readonly Viewport[],
+  { set, point, partner }: { set: number; point: number; partner: number },
+): Camera[] =>
+  views.map(({ camera }, s) => {
+    const i = s === set ? point : partner;
+    return i < 0 ? camera : { x: sets[s].x[i], y: sets[s].y[i], zoom: Math.max(camera.zoom, 4) };
+  });
+
 /** The selection as source text of a cell. */
 export function selectionCell(model: MapModel, lit: Lit, name: string): string {
   const sets = model.sets.map((set, s) => ({

@@ -56,7 +56,7 @@ export class SelectionBar {
       ).element,
       twin && this.linesButton.element,
       this.meshButton.element,
-      tool('Keep the selection as a group', 'Keep', () => hooks.keep()).element,
+      tool('Keep the selection by name', 'Keep', () => hooks.keep()).element,
       tool('Copy the selection as a cell', 'Copy as cell', () => hooks.copy()).element,
     );
     fill(this.element, this.whole, this.undoButton.element);

@@ -42,7 +42,7 @@ export interface MapViewState extends PlotState {
   mutual: boolean;
   /** What the prompt box keeps; null: nothing. */
   prompt: JsonObject | null;
-  pane: 'details' | 'pairs' | 'groups' | 'prompt' | 'closed';
+  pane: 'details' | 'pairs' | 'selections' | 'groups' | 'prompt' | 'closed';
 }
 
 const COLORS: readonly ColorBy[] = ['none', 'firingRate', 'r', 'group', 'delta', 'part', 'region'];
@@ -90,14 +90,17 @@ export function firstColour({ meta, sets, added }: MapModel): Pick<MapViewState,
 /** What is shown of a map that nobody has looked at yet. */
 export const firstFilters = (model: MapModel): Filters => ({ ...NO_FILTERS, ...firstColour(model) });
 
-const PANES: ReadonlyArray<MapViewState['pane']> = ['details', 'pairs', 'groups', 'prompt', 'closed'];
+const PANES: ReadonlyArray<MapViewState['pane']> = ['details', 'pairs', 'selections', 'groups', 'prompt', 'closed'];
 
 /** Groups as a state keeps them; those that are damaged are left out. */
 function restoreGroups(saved: unknown): KeywordGroup[] {
   return listOfParts<KeywordGroup>(saved).flatMap((each) => {
     try {
       return typeof each?.name === 'string'
-        ? keywordGroups({ [each.name]: each.features ? { features: each.features } : each.words }, 'a kept group')
+        ? keywordGroups(
+            { [each.name]: each.features ? { features: each.features, note: each.note } : each.words },
+            'a kept group',
+          )
         : [];
     } catch {
       return [];

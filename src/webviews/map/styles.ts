@@ -25,6 +25,13 @@ export const MAP_CSS = `
 .fg-map .group-card dd { margin: 0; font-variant-numeric: tabular-nums; color: var(--fg-muted); }
 .fg-map .group-card dd strong { display: inline-block; min-width: 3.6em; color: var(--fg-strong); }
 .fg-map .group-card .warning { display: block; color: var(--fg-warning, var(--fg-muted)); font-size: 0.92em; }
+.fg-map .kept-list { display: grid; gap: 10px; }
+.fg-map .kept header { display: flex; align-items: center; gap: 6px; }
+.fg-map .kept .counts { margin-left: auto; white-space: nowrap; color: var(--fg-muted); font-variant-numeric: tabular-nums; }
+.fg-map .kept input { font: inherit; color: var(--fg-text); background: transparent; border: 1px solid transparent; border-radius: 2px; padding: 2px 4px; min-width: 0; width: 100%; box-sizing: border-box; }
+.fg-map .kept input.name { color: var(--fg-strong); font-weight: 600; }
+.fg-map .kept input:is(:hover, .note) { border-color: var(--fg-border); }
+.fg-map .kept input:focus { outline: 1px solid var(--fg-focus); border-color: var(--fg-focus); }
 .fg-map .layer[hidden] { display: none; }
 .fg-map .swatch.triangle { clip-path: polygon(50% 0, 100% 100%, 0 100%); }
 .fg-map .swatch.diamond { transform: rotate(45deg) scale(0.8); }

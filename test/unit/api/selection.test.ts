@@ -43,6 +43,16 @@ describe('a session', () => {
         'no selection',
       );
       expect(session.selection()).toEqual(selected('s', [3]));
+      // Another view that is cleared leaves what this one has lit; the latest is given, and then the one before it.
+      await tell({ ...selected('s', []), source: 'w' });
+      expect(session.selection()).toEqual(selected('s', [3]));
+      await tell({ ...selected('s', [9]), source: 'w' });
+      expect(session.selection()?.sets[0].features).toEqual([9]);
+      await tell({ ...selected('s', []), source: 'w' });
+      expect(session.selection()).toEqual(selected('s', [3]));
+      await session.liveCall({ view: SELECTION_VIEW, method: 'reset', params: null });
+      expect(session.selection()).toBeNull();
+      await tell(selected('s', [3]));
       await tell(selected('s', []));
       expect(session.selection()).toBeNull();
       await cell;

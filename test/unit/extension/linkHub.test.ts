@@ -53,6 +53,21 @@ describe('link hub', () => {
     expect(graph.heard).toHaveLength(2);
   });
 
+  test('says what is lit and put out in a folder, also by an endpoint that closes, and keeps it for a kernel that comes later', () => {
+    const told: Array<[string, LinkedSelection]> = [];
+    const hub = new LinkHub((folder, selection) => told.push([folder, selection]));
+    const [map, graph] = [joined(hub, '/a'), joined(hub, '/a')];
+    map.port.send(light('m', [1]));
+    graph.port.send(light('g', [2]));
+    graph.port.send(pick('g'));
+    map.port.send(light('m', [3]));
+    expect(hub.lit('/a')).toEqual([light('g', [2]), light('m', [3])]);
+    expect(hub.lit('/b')).toEqual([]);
+    map.port.dispose();
+    expect(hub.lit('/a')).toEqual([light('g', [2])]);
+    expect(told).toEqual([light('m', [1]), light('g', [2]), light('m', [3]), { source: 'm', kind: 'light', sets: [], label: '' }].map((each) => ['/a', each])); // prettier-ignore
+  });
+
   test('refuses what is no selection, with the bound in the message', () => {
     const { port } = joined(new LinkHub(), '/a');
     expect(() => port.send({ kind: 'light' })).toThrow(String(MAX_LINKED_FEATURES));

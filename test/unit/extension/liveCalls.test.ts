@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { LIVE_GONE } from '#protocol/live.js';
-import { liveCalls, type LiveSession } from '#extension/panels/liveCalls.js';
+import { LIVE_GONE, type LiveCall } from '#protocol/live.js';
+import { liveCalls, tellSelections, type LiveSession } from '#extension/panels/liveCalls.js';
 
 const session = (folder: string, state: string, views: Record<string, string>): LiveSession => ({
   folder,
@@ -62,6 +62,20 @@ describe('live calls', () => {
     const all = [hears('/a', 'idle', 'one'), hears('/a', 'busy', 'two'), hears('/a', 'dead', 'three'), hears('/b', 'idle', 'four')]; // prettier-ignore
     await liveCalls(() => all).tellSelection('/a', selection);
     expect(told).toEqual(['one', 'two'].map((name) => `${name} selection ${JSON.stringify(selection)}`));
+  });
+
+  it('tell a kernel that is just there all that is selected, after what it knew is forgotten', async () => {
+    const told: string[] = [];
+    const kernel = { live: ({ view, method, params }: LiveCall) => Promise.resolve(void told.push(`${view} ${method} ${JSON.stringify(params)}`) as never) }; // prettier-ignore
+    const lit = (source: string) => ({
+      source,
+      kind: 'light' as const,
+      sets: [{ sae: 's', features: [3] }],
+      label: '',
+    });
+    await tellSelections({ kernel }, [lit('v'), lit('w')]);
+    const words = ['v', 'w'].map((source) => `selection light ${JSON.stringify(lit(source))}`);
+    expect(told).toEqual(['selection reset null', ...words]);
   });
 
   it('tell what the kernel does that answered for the view, not what others of the folder do', async () => {

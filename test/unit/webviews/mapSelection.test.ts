@@ -130,11 +130,12 @@ describe('a selection', () => {
   });
 
   it('that is kept as a group is written, read and restored with its features', () => {
-    const group = { name: 'mine', words: [], features: [[4, 31], [7]] };
+    const group = { name: 'mine', words: [], features: [[4, 31], [7]], note: 'seen twice' };
     expect(keywordGroups({ mine: writtenGroup(group) }, 'x')).toEqual([group]);
     const state = restoreState({ version: 1, groups: [group] } as never, 2);
     expect(state.groups).toEqual([group]);
     expect(() => keywordGroups({ mine: { features: [[-1]] } }, 'x')).toThrow('not a list of words');
+    expect(() => keywordGroups({ mine: { features: [[1]], note: 3 } }, 'x')).toThrow('not a list of words');
     const inGroup = lit('', { typed: group });
     expect(inGroup.hits).toEqual([2, 1]);
   });
