@@ -47,7 +47,7 @@ const acts = await fg.activations.save(lm, sae, text)`,
 await fg.show(graph, { activations: acts, title: 'Linked graph' })
 await fg.mapper.export(graph, 'kernel.graphml')`,
   `await fg.show(await fg.maps.pca(sae.decoder), { activations: acts, title: 'Linked map' })`,
-  'const { label, sets } = await fg.show.selection();\n`selected ${label} ${JSON.stringify(sets.map(({ features }) => features))}`',
+  "const { label, sets } = await fg.show.selection();\n`selected ${label || 'nothing'} ${JSON.stringify(sets.map(({ features }) => features))}`",
 ];
 
 interface Bench {
@@ -192,7 +192,7 @@ describe.skipIf(why !== undefined)('a graph and a map of one notebook in the rea
     await expect.poll(() => panel.locator('.hits').innerText()).toBe('');
     await cell.click();
     await page.keyboard.press('Control+Enter');
-    await bench.findFrame('text="selected  []"', 60_000);
+    await bench.findFrame('text=selected nothing []', 60_000);
   }, 240_000);
 
   /** Chooses an export of the graph's panel and takes the dialog's proposal. */

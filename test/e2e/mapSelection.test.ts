@@ -79,7 +79,7 @@ describe.skipIf(!CHROMIUM)('the selection of a map in an exported page', () => {
   test('is kept by a name and with a note, reopened alone, renamed, forgotten, and all that is taken back', async () => {
     const on = await open();
     const complaints = collectComplaints(on, 'file:');
-    await search(on, '#31 #61 #91');
+    await search(on, '#31 #64 #91');
     await hits(on).getByText(/^A 3 /).waitFor(); // prettier-ignore
     await tool(on, 'Keep').click();
     const kept = on.locator('.kept');
