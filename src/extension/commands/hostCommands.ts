@@ -33,7 +33,7 @@ export async function doctor(context: CommandContext): Promise<string> {
 const SETUP_ABOUT = {
   auto: 'what this host can do without an installation, else CUDA',
   webgpu: 'any GPU with current drivers; installs nothing',
-  cuda: 'NVIDIA GPU through @tensorflow/tfjs-node-gpu, which is installed for this host',
+  cuda: 'NVIDIA GPU without Vulkan; installs the package that fits the CUDA of this host',
 } as const;
 type SetupDevice = keyof typeof SETUP_ABOUT;
 
