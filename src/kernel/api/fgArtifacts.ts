@@ -97,7 +97,7 @@ function readers(env: Environment, call: CallOptions): { [K in keyof Own]: Reade
     lens: { load: loadLens },
     world: {
       async load(_, record) {
-        const made = await loadWorld(record, call);
+        const made = await loadWorld(env, record, call);
         setDisplay(made, () => worldItems(made));
         return made;
       },

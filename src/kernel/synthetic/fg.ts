@@ -4,7 +4,7 @@ import { concepts } from './fgConcepts.js';
 import { mutualRegularization, recovery, sweep } from './fgRecovery.js';
 import { calibrate, scoreResponse, twinActivations, twins } from './fgTwins.js';
 import { train } from './fgTrain.js';
-import { activations, preset, presets, report, sample, world } from './fgWorlds.js';
+import { activations, load, preset, presets, report, sample, world } from './fgWorlds.js';
 
 export const synthetic = namespace({
   name: 'synthetic',
@@ -18,6 +18,7 @@ fg.show(found, { as: 'reliability' })`,
     world,
     preset,
     presets,
+    load,
     report,
     sample,
     activations,

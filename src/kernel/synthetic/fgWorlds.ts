@@ -9,13 +9,14 @@ import type { SparseRows } from '../compute/sparse.js';
 import { count, textItem } from '../present/items.js';
 import { presetItems, worldItems } from '../present/synthetic.js';
 import { reportCharts, reportItems } from '../present/worldReport.js';
-import { argOf, CALL, KEPT } from '../verb/common.js';
+import { argOf, CALL, KEPT, words } from '../verb/common.js';
 import type { Environment } from '../verb/environment.js';
 import { only, required, whole, type Parsed } from '../verb/option.js';
 import { syncVerb, verb } from '../verb/verb.js';
 import { generatedArg, worldArg } from './args.js';
 import { createPreset } from './presets/presets.js';
 import { PRESET, PRESET_NAME, PRESETS, type PresetOptions } from './presets/list.js';
+import { MODEL, publishedWorld, recipeOf } from './saelens/options.js';
 import type { World } from './types.js';
 import { keptWorld } from './world/kept.js';
 import { createWorld, WORLD_VERSION } from './world/world.js';
@@ -54,6 +55,19 @@ export const presets = syncVerb({
   args: [],
   run: () => [...PRESETS],
   show: (list) => presetItems(list),
+});
+
+export const load = verb({
+  doc: "A world in the form in which SAELens publishes it, by a folder or from the hub: fg.synthetic.load('decoderesearch/synth-sae-bench-16k-v2'). Directions, bias, probabilities, trees and factors are those of the files, and magnitudes those that SAELens draws; samples are drawn here.",
+  args: [words('idOrFolder', "Folder against the notebook's folder, or an id on the hub.")],
+  options: { ...MODEL, ...CALL },
+  errors: ['Missing tensors, shapes that disagree and fields that are not known are refused by name.'],
+  kinds: ['world'],
+  run({ env, options, call }, from) {
+    const asked = { ...only(MODEL, options), from };
+    return keptWorld(env, recipeOf(asked), publishedWorld(env, asked, call));
+  },
+  show: (made) => worldItems(made),
 });
 
 export const report = verb({

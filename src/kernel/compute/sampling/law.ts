@@ -31,7 +31,19 @@ export type PublishedLaw =
   | { kind: 'sharkey-2022'; cholesky: Float64Array; decay: Float64Array; l0: number }
   | { kind: 'marks-2024'; groups: number; groupSize: number; k: number; lambda: number; perPoint: boolean }
   | { kind: 'lan-2024'; k: number; exponent: number; standardised: boolean; clip: boolean }
-  | { kind: 'synthsaebench'; copula: CopulaLaw; mean: Float64Array; std: Float64Array; parents: Int32Array };
+  | ({ kind: 'synthsaebench'; copula: CopulaLaw; mean: Float64Array; std: Float64Array } & GatedTrees);
+
+/** Features that fire where their parents do. */
+export interface GatedTrees {
+  /** All features, parents before their children, members of an exclusive group together. */
+  order: Int32Array;
+  /** [features] −1 = none. */
+  parents: Int32Array;
+  /** [features] group of which one stays, −1 = none; its members have one parent, or none. */
+  exclusive: Int32Array;
+  /** [features] 1 = its magnitude is multiplied by the parent's over the mean of the parent. */
+  scaled: Uint8Array;
+}
 
 export interface Law {
   features: number;

@@ -83,7 +83,7 @@ export function normalQuantile(p: number): number {
 }
 
 /** Gauss-Legendre nodes and weights on [0, 1]. */
-function gaussLegendre(n: number): { nodes: Float64Array; weights: Float64Array } {
+export function gaussLegendre(n: number): { nodes: Float64Array; weights: Float64Array } {
   const nodes = new Float64Array(n);
   const weights = new Float64Array(n);
   for (let i = 0; i < n; i++) {

@@ -134,7 +134,7 @@ function drawLan(law: Law, p: Of<'lan-2024'>, random: Random, out: Firings): voi
 }
 
 /**
- * The copula over all features; then down the trees: no parent, no child; one child at random; scaled by the parent.
+ * The copula over all features; then down the trees: no parent, no child; of a group one at random; scaled by the parent.
  */
 function drawSynthSaeBench(law: Law, p: Of<'synthsaebench'>, random: Random, out: Firings): void {
   const bits = new Bits(random.fork('firings'));
@@ -142,24 +142,21 @@ function drawSynthSaeBench(law: Law, p: Of<'synthsaebench'>, random: Random, out
   drawn.clear();
   drawCopula(p.copula, law.chunk, bits, drawn);
   const rows: number[][] = Array.from({ length: law.chunk }, () => []);
-  for (let f = 0; f < law.features; f++)
-    for (let i = drawn.begin[f]; i < drawn.end[f]; i++) rows[drawn.samples[i]].push(f);
+  for (const f of p.order) for (let i = drawn.begin[f]; i < drawn.end[f]; i++) rows[drawn.samples[i]].push(f);
   const value = new Float64Array(law.features);
   const entries = new Entries(law.features);
   rows.forEach((row, s) => {
     for (const f of row) value[f] = Math.max(0, p.mean[f] + p.std[f] * bits.normal());
-    // Breadth-first numbers: parents come before children, siblings stand together.
     for (let i = 0; i < row.length;) {
-      const parent = p.parents[row[i]];
+      const group = p.exclusive[row[i]];
       let next = i + 1;
-      if (parent >= 0) {
-        while (next < row.length && p.parents[row[next]] === parent) next++;
-        const siblings = row.slice(i, next);
-        const scale = value[parent] / p.mean[parent];
-        for (const f of siblings) value[f] *= scale;
-        const active = siblings.filter((f) => value[f] > 0);
+      while (group >= 0 && next < row.length && p.exclusive[row[next]] === group) next++;
+      const members = row.slice(i, next);
+      gate(p, members, value);
+      if (group >= 0) {
+        const active = members.filter((f) => value[f] > 0);
         const winner = active[active.length > 1 ? bits.int(active.length) : 0];
-        for (const f of siblings) if (f !== winner) value[f] = 0;
+        for (const f of members) if (f !== winner) value[f] = 0;
       }
       i = next;
     }
@@ -169,6 +166,13 @@ function drawSynthSaeBench(law: Law, p: Of<'synthsaebench'>, random: Random, out
     }
   });
   entries.write(out);
+}
+
+/** Values of features that share a parent, by what the parent's came to. */
+function gate({ parents, scaled, mean }: Of<'synthsaebench'>, members: readonly number[], value: Float64Array): void {
+  const parent = parents[members[0]];
+  if (parent < 0) return;
+  for (const f of members) value[f] *= scaled[f] ? value[parent] / mean[parent] : Number(value[parent] > 0);
 }
 
 /** Fills a chunk with a published generator's samples. */

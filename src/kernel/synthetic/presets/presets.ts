@@ -276,7 +276,17 @@ async function synthSaeBench(o: PresetOptions): Promise<GeneratedWorld> {
   const random = new Random(s.seed).fork('correlations');
   const all = Array.from(base.keys());
   const copula = lowRankCopula(all, synthCorrelation, compensated, random);
-  const published: PublishedLaw = { kind: 'synthsaebench', copula, mean: s.means, std: s.stds, parents };
+  const published: PublishedLaw = {
+    kind: 'synthsaebench',
+    copula,
+    mean: s.means,
+    std: s.stds,
+    // Breadth-first numbers: parents come before children, siblings stand together.
+    order: Int32Array.from(all),
+    parents,
+    exclusive: parents,
+    scaled: new Uint8Array(s.features).fill(1),
+  };
   const dictionary = await synthDirections(o, s);
   const mean = Float32Array.from(unitVector(new Random(s.seed).fork('mean'), s.dim), (v) => 0.5 * v);
   return publishedWorld({

@@ -7,19 +7,20 @@ import { fromPlainJson } from '../../../protocol/objects.js';
 import type { ArtifactKey, ArtifactRecord } from '../../artifacts/types.js';
 import type { CallOptions } from '../../compute/call.js';
 import type { Environment } from '../../verb/environment.js';
-import { parseOptions, required } from '../../verb/option.js';
+import { parseOptions, required, text } from '../../verb/option.js';
 import { PRESET, PRESET_NAME, type PresetOptions } from '../presets/list.js';
+import { MODEL, publishedWorld, type ModelOptions } from '../saelens/options.js';
 import { createPreset } from '../presets/presets.js';
 import { WORLD, type WorldOptions } from './options.js';
 import { worldParameters, createWorld, WORLD_VERSION, type GeneratedWorld } from './world.js';
 
-/** Options of a world, or of a preset where they name one. */
-type Recipe = WorldOptions | PresetOptions;
+/** Options of a world, of a preset where they name one, or where the files of a published one lie. */
+type Recipe = WorldOptions | PresetOptions | ModelOptions;
 
 function requireWorld(found: string | undefined, expected: string, madeBy: number): void {
   if (found === expected) return;
   throw new Error(
-    `its options give world ${expected.slice(0, 8)} but the record is of ${found?.slice(0, 8) ?? 'none'}; worlds of code version ${madeBy} are not those of version ${WORLD_VERSION}: make it anew with fg.synthetic.world or preset`,
+    `its options give world ${expected.slice(0, 8)} but the record is of ${found?.slice(0, 8) ?? 'none'}; worlds of code version ${madeBy} are not those of version ${WORLD_VERSION}, and files may have changed: make it anew with fg.synthetic.world, preset or load`,
   );
 }
 
@@ -44,16 +45,23 @@ export async function keptWorld(
   return world;
 }
 
+const PRESET_RECIPE = { preset: required(PRESET_NAME), ...PRESET };
+const MODEL_RECIPE = { from: required(text({ doc: 'Folder, or id on the hub.' })), ...MODEL };
+
 /** The world of a record, made again. @throws when it comes out as another one */
 export async function loadWorld(
+  env: Environment,
   { parameters, contents, codeVersion }: ArtifactRecord,
   call: CallOptions,
 ): Promise<GeneratedWorld> {
   const kept = fromPlainJson<Recipe>(parameters);
   // A record is a file: its options are checked as those of the verbs are.
-  parseOptions(`world ${contents}`, kept, 'preset' in kept ? { preset: required(PRESET_NAME), ...PRESET } : WORLD);
-  const recipe = { ...kept, ...call };
-  const world = await ('preset' in recipe ? createPreset(recipe) : createWorld(recipe));
+  parseOptions(`world ${contents}`, kept, 'preset' in kept ? PRESET_RECIPE : 'from' in kept ? MODEL_RECIPE : WORLD);
+  const make = (): Promise<GeneratedWorld> => {
+    if ('from' in kept) return publishedWorld(env, kept, call);
+    return 'preset' in kept ? createPreset({ ...kept, ...call }) : createWorld({ ...kept, ...call });
+  };
+  const world = await make();
   requireWorld(contents, world.id, codeVersion);
   return world;
 }
