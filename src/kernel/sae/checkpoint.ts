@@ -18,7 +18,8 @@ const FORMAT = 'fgnb sae training 4';
 const ARRAYS = ['parameters', 'm', 'v', 'buffer', 'sinceFired'] as const;
 type ArrayName = (typeof ARRAYS)[number];
 
-export interface TrainingState {
+/** `Row`: a logged step. */
+export interface TrainingState<Row extends object = HistoryRow> {
   /** Steps done. */
   step: number;
   parameters: Float32Array;
@@ -33,11 +34,11 @@ export interface TrainingState {
   memory: number[];
   /** How b_dec began. */
   bDec: BDecInit;
-  history: HistoryRow[];
+  history: Row[];
 }
 
 /** Writes the state, replacing the folder's older one only when whole. `run`: what makes this run this run. */
-export async function saveTrainingState(folder: string, state: TrainingState, run: object): Promise<void> {
+export async function saveTrainingState(folder: string, state: TrainingState<object>, run: object): Promise<void> {
   await mkdir(folder, { recursive: true });
   const { parameters, m, v, sinceFired, buffer } = state;
   const f32 = (data: Float32Array) => ({ dtype: 'F32' as const, shape: [data.length], data });
@@ -67,16 +68,16 @@ export async function saveTrainingState(folder: string, state: TrainingState, ru
  * under another name and reported; the run then begins anew. Throws when the state belongs to a run with other options
  * or another source, naming what differs.
  */
-export async function loadTrainingState(
+export async function loadTrainingState<Row extends object = HistoryRow>(
   folder: string,
   run: object,
   report: (message: string) => void = () => undefined,
-): Promise<TrainingState | undefined> {
+): Promise<TrainingState<Row> | undefined> {
   const path = join(folder, FILE);
   if (!(await kindOfPath(path))) return undefined;
-  let read: { state: TrainingState; run: string };
+  let read: { state: TrainingState<Row>; run: string };
   try {
-    read = await readState(path);
+    read = await readState<Row>(path);
   } catch (error) {
     const aside = join(folder, `damaged-${FILE}`);
     await rename(path, aside);
@@ -91,7 +92,7 @@ export async function loadTrainingState(
 }
 
 /** Throws when anything in the file is not what was written. */
-async function readState(path: string): Promise<{ state: TrainingState; run: string }> {
+async function readState<Row extends object>(path: string): Promise<{ state: TrainingState<Row>; run: string }> {
   const file = await SafetensorsFile.open(path);
   try {
     const { format, run, state, check } = file.metadata;
@@ -99,14 +100,17 @@ async function readState(path: string): Promise<{ state: TrainingState; run: str
     const arrays = {} as Record<ArrayName, NdArray>;
     for (const name of ARRAYS) arrays[name] = await file.read(name);
     if (check !== checkOf(arrays, { run, state })) throw new Error(`${path} does not hold what was written`);
-    const kept = parseJson(state, path) as Pick<TrainingState, 'step' | 'scale' | 'bDec' | 'memory' | 'history'> & {
+    const kept = parseJson(state, path) as Pick<
+      TrainingState<Row>,
+      'step' | 'scale' | 'bDec' | 'memory' | 'history'
+    > & {
       buffer: Omit<BufferState, 'rows'>;
     };
     return {
       run,
       state: {
         ...kept,
-        history: kept.history.map((row) => ({ ...row, explainedVariance: row.explainedVariance ?? NaN })),
+        history: kept.history.map(withNaN),
         parameters: toFloat32(arrays.parameters),
         m: toFloat32(arrays.m),
         v: toFloat32(arrays.v),
@@ -118,6 +122,10 @@ async function readState(path: string): Promise<{ state: TrainingState; run: str
     await file.close();
   }
 }
+
+/** A row as it was: JSON has null for the figures that are NaN, and no other null. */
+const withNaN = <Row extends object>(row: Row): Row =>
+  Object.fromEntries(Object.entries(row).map(([name, v]) => [name, (v as unknown) ?? NaN])) as Row;
 
 function checkOf(arrays: Record<ArrayName, NdArray>, words: { run: string; state: string }): string {
   return sha256([

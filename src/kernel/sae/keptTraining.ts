@@ -128,10 +128,8 @@ export const KEPT_SAE: KeptAs = {
 /** Keeps what a training that ended early made beside its state, and says where. */
 async function keepStopped(env: Environment, kept: KeptAs, made: TrainedSae, step: number, folder: string) {
   await kept.save(made, folder);
-  const inside = path.relative(env.context.notebookFolder, folder);
-  const shown = inside.startsWith('..') ? folder : inside;
   env.context.print(
-    `The ${kept.what} of step ${count(step)} is kept: ${kept.loads}(${JSON.stringify(shown)}); the same call goes on`,
+    `The ${kept.what} of step ${count(step)} is kept: ${kept.loads}(${JSON.stringify(env.relative(folder))}); the same call goes on`,
   );
 }
 

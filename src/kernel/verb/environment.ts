@@ -85,6 +85,12 @@ export class Environment {
     return resolveIn(this.context.notebookFolder, file);
   }
 
+  /** A path as a cell would write it: against the notebook's folder where it lies in there. */
+  relative(file: string): string {
+    const inside = path.relative(this.context.notebookFolder, file);
+    return inside.startsWith('..') ? file : inside;
+  }
+
   /** Options of a download, the cache folder resolved like other paths. */
   withCacheFolder<T extends { cacheFolder?: string }>(options: T): T {
     return options.cacheFolder === undefined ? options : { ...options, cacheFolder: this.resolve(options.cacheFolder) };

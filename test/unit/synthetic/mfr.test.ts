@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
@@ -7,10 +8,12 @@ import {
   couplingGradient,
   reconstructionGradient,
   tied,
-  trainMutual,
   type MmcsKind,
-} from '#kernel/synthetic/recovery/mfr.js';
+} from '#kernel/synthetic/recovery/mfrGradients.js';
+import { trainMutual, trainStep, type MfrResult } from '#kernel/synthetic/recovery/mfr.js';
 import { cosineRecovery } from '#kernel/synthetic/recovery/cosines.js';
+import type { World } from '#kernel/synthetic/types.js';
+import { testFolder } from '#test/kit/folder.js';
 import { directions, handWorld, independent } from '#test/kit/world.js';
 
 const gaussian = (rows: number, cols: number, seed: number): Matrix =>
@@ -97,6 +100,35 @@ describe('gradients of mutual feature regularization', () => {
   });
 });
 
+describe('200 steps of one batch sequence, against PyTorch in float64', () => {
+  const golden = JSON.parse(readFileSync(new URL('../../goldens/mfr.json', import.meta.url), 'utf8')) as Record<
+    'd' | 'features' | 'k' | 'batch' | 'steps' | 'lr' | 'coupling' | 'warmUp',
+    number
+  > & { cases: Array<{ kind: MmcsKind; rows: number[][]; saes: number[][] }> };
+  const { d, features, k, batch, steps, lr, coupling, warmUp } = golden;
+
+  it.each(golden.cases)('losses and weights agree ($kind)', async ({ kind, rows, saes }) => {
+    await initGemm();
+    let state = 11;
+    const draw = (n: number, cols: number): Matrix =>
+      matrix(n, cols, Float32Array.from({ length: n * cols }, () => (state = (1664525 * state + 1013904223) % 2 ** 32) / 2 ** 32 - 0.5)); // prettier-ignore
+    const members = [0, 1].map(() => {
+      const e = draw(features, d);
+      const zeros = (): Float32Array => new Float32Array(e.data.length);
+      return { e, gradient: zeros(), moments: { m: zeros(), v: zeros() } };
+    });
+    const s = { saes: 2, features, k, coupling, mmcs: kind, warmUpSteps: warmUp, steps, batchSize: batch, lr, samples: batch, seed: 0 }; // prettier-ignore
+    for (let t = 0; t < steps; t++) {
+      const { mse, mmcs } = await trainStep(members, draw(batch, d), t, s);
+      [...mse, mmcs].forEach((v, i) => expect(Math.abs(v - rows[t][i])).toBeLessThan(1e-4));
+    }
+    members.forEach(({ e }, i) => {
+      const size = Math.max(...saes[i].map(Math.abs));
+      e.data.forEach((v, at) => expect(Math.abs(v - saes[i][at])).toBeLessThan(1e-4 * size));
+    });
+  });
+});
+
 describe('training with mutual feature regularization', () => {
   const world = handWorld({ dictionary: directions(24, 16, 1), codes: independent(24, 0.08) });
   const options = { steps: 250, batchSize: 128, samples: 4096, k: 3, lr: 0.01, seed: 2 };
@@ -119,6 +151,52 @@ describe('training with mutual feature regularization', () => {
     const [sae] = coupled.saes;
     expect(Math.hypot(...sae.W_dec.data.subarray(0, 16))).toBeCloseTo(1, 5);
     expect(sae.encode(gaussian(10, 16, 5)).values.length).toBeLessThanOrEqual(30);
+  });
+
+  it('stopped twice goes on to the same SAEs, to the bit, and hands over what it has', async () => {
+    const small = { ...options, steps: 60, coupling: 1 };
+    const whole = await trainMutual(world, small);
+    const checkpoint = testFolder();
+    const stopped: number[] = [];
+    for (const at of [7, 31]) {
+      const stop = new AbortController();
+      const run = trainMutual(world, {
+        ...{ ...small, checkpoint, signal: stop.signal },
+        onProgress: ({ done, unit }) => void (unit === 'steps' && done === at && stop.abort()),
+        onStopped: ({ saes }: MfrResult, step) => {
+          stopped.push(step);
+          expect(saes[1].encode(gaussian(4, 16, 5)).values.length).toBeGreaterThan(0);
+          return Promise.resolve();
+        },
+      });
+      await expect(run).rejects.toThrow('cancelled');
+    }
+    expect(stopped).toEqual([7, 31]);
+    const found = await trainMutual(world, { ...small, checkpoint });
+    expect(found.saes.map((s) => s.id)).toEqual(whole.saes.map((s) => s.id));
+    expect(found.history).toEqual(whole.history);
+    // The state of another run is not gone on with.
+    await expect(trainMutual(world, { ...small, lr: 0.02, checkpoint })).rejects.toThrow(/another run: lr/);
+  });
+
+  it('hands over the SAEs of its last state where it diverges', async () => {
+    let from = 0;
+    const bad: World = {
+      ...world,
+      async *sample(n, o) {
+        for await (const b of world.sample(n, o)) {
+          // Past what the buffer takes at first.
+          if (b.first >= 65_536) b.x.data.fill(NaN);
+          yield b;
+        }
+      },
+    };
+    const run = trainMutual(bad, {
+      ...{ ...options, samples: 70_000, batchSize: 2048, steps: 40, checkpoint: testFolder() },
+      onStopped: (_, step) => Promise.resolve(void (from = step)),
+    });
+    await expect(run).rejects.toThrow(/diverged at step/);
+    expect(from).toBeGreaterThanOrEqual(8);
   });
 
   it('refuses what makes no sense, and stops when cancelled', async () => {

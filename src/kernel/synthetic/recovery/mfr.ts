@@ -7,26 +7,24 @@
  *
  * The mean of the squared error is over samples and dimensions. MMCS(i, j) is the mean over rows of i of the largest
  * cosine with a row of j ('max', as published first) or over the pairs of largest total cosine ('hungarian', as
- * published last). w(t) rises along a quarter cosine wave to `coupling`. Gradients are exact wherever L has one: top-k,
- * ReLU and the choice of partners are taken as they stand.
+ * published last). w(t) rises along a quarter cosine wave to `coupling`.
  */
 import { filled } from '../../verb/filled.js';
 import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
-import { gemm, initGemm } from '../../compute/gemm.js';
+import { initGemm } from '../../compute/gemm.js';
 import { matrix, type Matrix } from '../../compute/matrix.js';
 import { Random } from '../../compute/random.js';
-import { topKRows } from '../../compute/topk.js';
-import { rowNorms } from '../../compute/rows.js';
 import { adamUpdate } from '../../sae/adam.js';
 import { ActivationBuffer } from '../../sae/buffer.js';
+import { loadTrainingState, saveTrainingState, type TrainingState } from '../../sae/checkpoint.js';
 import { createSae } from '../../sae/sae.js';
+import { DivergedError } from '../../sae/stopped.js';
 import type { Sae } from '../../sae/types.js';
 import { choice, real, whole, type Given } from '../../verb/option.js';
 import { worldSource } from './activations.js';
-import { linearAssignment } from '../../compute/assignment.js';
-import { unitRows } from '../../compute/cosines.js';
 import { orthonormalRows } from '../../compute/orthonormal.js';
 import type { World } from '../types.js';
+import { couplingAt, couplingGradient, reconstructionGradient, tied } from './mfrGradients.js';
 
 /** Bumped when the same options give other SAEs. */
 export const MFR_VERSION = 1;
@@ -56,8 +54,6 @@ export interface MfrParameters extends Given<typeof MFR> {
   coupling?: number;
 }
 
-export type MmcsKind = NonNullable<MfrParameters['mmcs']>;
-
 export interface MfrHistoryRow {
   step: number;
   /** By SAE. */
@@ -65,6 +61,15 @@ export interface MfrHistoryRow {
   /** Mean over pairs. */
   mmcs: number;
   weight: number;
+}
+
+/** Where the state of a run is kept, and who hears of it. */
+export interface MfrWatched {
+  /** Folder of the state, written every tenth of the steps and when the run is stopped. */
+  checkpoint?: string;
+  report?: (message: string) => void;
+  /** Receives the SAEs of a stopped run, with the number of steps done. */
+  onStopped?: (result: MfrResult, step: number) => Promise<void>;
 }
 
 export interface MfrResult {
@@ -96,117 +101,6 @@ export function mfrSettings(world: World, o: MfrParameters): Required<MfrParamet
   return s;
 }
 
-/** Encoder rows with the decoder that follows from them. */
-interface Tied {
-  /** features × dim. */
-  e: Matrix;
-  unit: Matrix;
-  norms: Float64Array;
-}
-
-/** The tied decoder of encoder rows [features × dim]: the rows at length 1, and their lengths. */
-export function tied(e: Matrix): Tied {
-  return { e, unit: unitRows(e, 'encoder'), norms: rowNorms(e) };
-}
-
-/**
- * Mean squared error of one tied TopK SAE over a batch [rows × dim], and its gradient on the encoder rows, added to
- * `gradient`.
- */
-export function reconstructionGradient({ e, unit, norms }: Tied, x: Matrix, k: number, gradient: Float32Array): number {
-  const d = e.cols;
-  const z = gemm(x.data, e.data, x.rows, e.rows, d, { transB: true });
-  const { indices, values } = topKRows(z, x.rows, e.rows, k);
-  const scale = 2 / (x.rows * d);
-  const error = new Float64Array(d);
-  const onUnit = new Float32Array(e.data.length);
-  let squares = 0;
-  for (let i = 0; i < x.rows; i++) {
-    const at = i * d;
-    for (let j = 0; j < d; j++) error[j] = -x.data[at + j];
-    for (let s = i * k; s < (i + 1) * k; s++) {
-      if (!(values[s] > 0)) continue;
-      const from = indices[s] * d;
-      for (let j = 0; j < d; j++) error[j] += values[s] * unit.data[from + j];
-    }
-    for (let j = 0; j < d; j++) squares += error[j] * error[j];
-    for (let s = i * k; s < (i + 1) * k; s++) {
-      const a = values[s];
-      if (!(a > 0)) continue;
-      const from = indices[s] * d;
-      let onValue = 0;
-      for (let j = 0; j < d; j++) {
-        onValue += error[j] * unit.data[from + j];
-        onUnit[from + j] += scale * a * error[j];
-      }
-      onValue *= scale;
-      for (let j = 0; j < d; j++) gradient[from + j] += onValue * x.data[at + j];
-    }
-  }
-  throughNorm(onUnit, unit, norms, gradient);
-  return squares / (x.rows * d);
-}
-
-/** Gradient on unit rows → gradient on the rows they are made of: (g − ê (ê·g)) / ‖e‖; none for a zero row. */
-function throughNorm(onUnit: Float32Array, unit: Matrix, norms: Float64Array, gradient: Float32Array): void {
-  const d = unit.cols;
-  for (let f = 0; f < unit.rows; f++) {
-    if (norms[f] === 0) continue;
-    let along = 0;
-    for (let j = f * d; j < (f + 1) * d; j++) along += onUnit[j] * unit.data[j];
-    for (let j = f * d; j < (f + 1) * d; j++) gradient[j] += (onUnit[j] - along * unit.data[j]) / norms[f];
-  }
-}
-
-/** Partners of the rows of a among those of b: [row of a, row of b]. */
-async function partners(c: Float32Array, n: number, kind: MmcsKind): Promise<Array<[number, number]>> {
-  if (kind === 'hungarian') {
-    const { rows, cols } = await linearAssignment(c, n, n, { maximize: true });
-    return Array.from(rows, (r, i) => [r, cols[i]]);
-  }
-  return Array.from({ length: n }, (_, i) => {
-    let best = 0;
-    for (let j = 1; j < n; j++) if (c[i * n + j] > c[i * n + best]) best = j;
-    return [i, best];
-  });
-}
-
-/**
- * MMCS(a, b), and the gradient of weight · (1 − MMCS) on the encoder rows of both, added to `gradientA` and
- * `gradientB`. 'max' is not symmetric: rows of a choose.
- */
-export async function couplingGradient(
-  a: Tied,
-  b: Tied,
-  kind: MmcsKind,
-  weight: number,
-  gradientA: Float32Array,
-  gradientB: Float32Array,
-): Promise<number> {
-  const n = a.e.rows;
-  const d = a.e.cols;
-  const c = gemm(a.unit.data, b.unit.data, n, n, d, { transB: true });
-  const [onA, onB] = [new Float32Array(n * d), new Float32Array(n * d)];
-  let sum = 0;
-  for (const [i, j] of await partners(c, n, kind)) {
-    sum += c[i * n + j];
-    for (let q = 0; q < d; q++) {
-      onA[i * d + q] -= (weight / n) * b.unit.data[j * d + q];
-      onB[j * d + q] -= (weight / n) * a.unit.data[i * d + q];
-    }
-  }
-  if (weight !== 0) {
-    throughNorm(onA, a.unit, a.norms, gradientA);
-    throughNorm(onB, b.unit, b.norms, gradientB);
-  }
-  return sum / n;
-}
-
-/** w(t): 0 at the first step, `coupling` from `warmUpSteps` on, along (1 − cos πt/T)/2. */
-export function couplingAt(step: number, coupling: number, warmUpSteps: number): number {
-  return step >= warmUpSteps ? coupling : (coupling * (1 - Math.cos((Math.PI * step) / warmUpSteps))) / 2;
-}
-
 /** Orthonormal rows while they fit, else orthonormal columns: what torch.nn.init.orthogonal_ makes. */
 function orthogonal(rows: number, cols: number, random: Random): Matrix {
   if (rows <= cols) return orthonormalRows(rows, cols, random);
@@ -217,7 +111,7 @@ function orthogonal(rows: number, cols: number, random: Random): Matrix {
 }
 
 /** One SAE in training. */
-interface Member {
+export interface Member {
   e: Matrix;
   gradient: Float32Array;
   moments: { m: Float32Array; v: Float32Array };
@@ -225,44 +119,139 @@ interface Member {
 
 const ADAM = { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
 
-/**
- * Trains the SAEs together with Adam on the world's stream. The same options and seed give the same SAEs. The coupling
- * draws nothing at random: with { coupling: 0 } the same seed starts from the same weights and sees the same batches,
- * so two runs differ by the coupling alone.
- */
-export async function trainMutual(world: World, options: MfrParameters & CallOptions = {}): Promise<MfrResult> {
-  const s = mfrSettings(world, options);
-  const { signal, onProgress } = options;
-  await initGemm();
-  const random = new Random(s.seed).fork('mutual feature regularization');
-  const members: Member[] = Array.from({ length: s.saes }, (_, i) => {
-    const e = orthogonal(s.features, world.dim, random.fork(`SAE ${i}`));
-    const zeros = (): Float32Array => new Float32Array(e.data.length);
-    return { e, gradient: zeros(), moments: { m: zeros(), v: zeros() } };
-  });
-  const capacity = Math.min(s.samples, Math.max(2 * s.batchSize, 65_536));
-  const source = worldSource(world, s.samples);
-  const buffer = new ActivationBuffer(source, { batchSize: s.batchSize, capacity, seed: s.seed }, { signal });
-  const x = matrix(s.batchSize, world.dim);
-  const history: MfrHistoryRow[] = [];
-  const every = Math.max(1, Math.floor(s.steps / 200));
-  try {
-    for (let step = 0; step < s.steps; step++) {
-      checkAborted(signal, 'mutual feature regularization');
-      await buffer.next(x.data);
-      const row = await trainStep(members, x, step, s);
-      if (step % every === 0 || step === s.steps - 1) history.push(row);
-      const detail = `MSE ${row.mse.map((v) => v.toPrecision(3)).join(', ')}, MMCS ${row.mmcs.toFixed(3)}`;
-      onProgress?.({ label: 'mutual feature regularization', done: step + 1, total: s.steps, unit: 'steps', detail });
-      await breathe();
-    }
-  } finally {
-    await buffer.close();
+/** SAEs side by side with what their next step depends on. */
+class Together {
+  readonly members: Member[];
+  readonly history: MfrHistoryRow[] = [];
+  readonly x: Matrix;
+  readonly buffer: ActivationBuffer;
+  step = 0;
+
+  constructor(
+    readonly world: World,
+    readonly s: Required<MfrParameters>,
+    readonly call: CallOptions,
+  ) {
+    const random = new Random(s.seed).fork('mutual feature regularization');
+    this.members = Array.from({ length: s.saes }, (_, i) => {
+      const e = orthogonal(s.features, world.dim, random.fork(`SAE ${i}`));
+      const zeros = (): Float32Array => new Float32Array(e.data.length);
+      return { e, gradient: zeros(), moments: { m: zeros(), v: zeros() } };
+    });
+    const capacity = Math.min(s.samples, Math.max(2 * s.batchSize, 65_536));
+    const source = worldSource(world, s.samples);
+    this.buffer = new ActivationBuffer(source, { batchSize: s.batchSize, capacity, seed: s.seed }, call);
+    this.x = matrix(s.batchSize, world.dim);
   }
-  return { saes: members.map((member, i) => toSae(member, world, s, i)), history };
+
+  /** One step; a cancelled one changes nothing. */
+  async next(): Promise<void> {
+    const { s, call, history } = this;
+    checkAborted(call.signal, 'mutual feature regularization');
+    await this.buffer.next(this.x.data);
+    const row = await trainStep(this.members, this.x, this.step, s);
+    const every = Math.max(1, Math.floor(s.steps / 200));
+    if (this.step % every === 0 || this.step === s.steps - 1) history.push(row);
+    this.step++;
+    const detail = `MSE ${row.mse.map((v) => v.toPrecision(3)).join(', ')}, MMCS ${row.mmcs.toFixed(3)}`;
+    call.onProgress?.({
+      label: 'mutual feature regularization',
+      done: this.step,
+      total: s.steps,
+      unit: 'steps',
+      detail,
+    });
+    await breathe();
+  }
+
+  state(): TrainingState<MfrHistoryRow> {
+    const joined = (of: (member: Member) => Float32Array): Float32Array => joinedArrays(this.members.map(of));
+    return {
+      step: this.step,
+      parameters: joined(({ e }) => e.data),
+      m: joined(({ moments }) => moments.m),
+      v: joined(({ moments }) => moments.v),
+      sinceFired: new Int32Array(0),
+      buffer: this.buffer.state(),
+      scale: 1,
+      memory: [],
+      bDec: { method: 'zeros', offset: null },
+      history: this.history,
+    };
+  }
+
+  restore(state: TrainingState<MfrHistoryRow>): void {
+    this.step = state.step;
+    this.history.push(...state.history);
+    this.buffer.restore(state.buffer);
+    this.members.forEach(({ e, moments }, i) => {
+      const at = i * e.data.length;
+      const part = (of: Float32Array): Float32Array => of.subarray(at, at + e.data.length);
+      e.data.set(part(state.parameters));
+      moments.m.set(part(state.m));
+      moments.v.set(part(state.v));
+    });
+  }
+
+  result(): MfrResult {
+    const { members, world, s, history } = this;
+    return { saes: members.map((member, i) => toSae(member, world, s, i)), history };
+  }
 }
 
-async function trainStep(
+function joinedArrays(parts: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
+  parts.reduce((at, part) => (out.set(part, at), at + part.length), 0);
+  return out;
+}
+
+/**
+ * Trains the SAEs together with Adam on the world's stream. The same options and seed give the same SAEs, stopped and
+ * gone on with or not. The coupling draws nothing at random: with { coupling: 0 } the same seed starts from the same
+ * weights and sees the same batches, so two runs differ by the coupling alone.
+ */
+export async function trainMutual(
+  world: World,
+  { signal, onProgress, checkpoint, report, onStopped, ...options }: MfrParameters & CallOptions & MfrWatched = {},
+): Promise<MfrResult> {
+  const s = mfrSettings(world, options);
+  await initGemm();
+  const run = { world: world.id, ...s };
+  const together = new Together(world, s, { signal, onProgress });
+  const found = checkpoint ? await loadTrainingState<MfrHistoryRow>(checkpoint, run, report) : undefined;
+  if (found) together.restore(found);
+  const save = async (): Promise<void> => {
+    if (checkpoint) await saveTrainingState(checkpoint, together.state(), run);
+  };
+  const keepLast = async (folder: string): Promise<void> => {
+    const good = await loadTrainingState<MfrHistoryRow>(folder, run, report);
+    if (!good) return;
+    const last = new Together(world, s, {});
+    last.restore(good);
+    await onStopped?.(last.result(), last.step);
+  };
+  const every = Math.max(1, Math.ceil(s.steps / 10));
+  try {
+    while (together.step < s.steps) {
+      if (together.step > 0 && together.step % every === 0) await save();
+      await together.next();
+    }
+    await save();
+  } catch (error) {
+    if (signal?.aborted) {
+      await save();
+      if (together.step > 0) await onStopped?.(together.result(), together.step);
+    }
+    if (error instanceof DivergedError && checkpoint) await keepLast(checkpoint);
+    throw error;
+  } finally {
+    await together.buffer.close();
+  }
+  return together.result();
+}
+
+/** One step of all: losses of the batch before the update, which moves `members`. */
+export async function trainStep(
   members: Member[],
   x: Matrix,
   step: number,
@@ -273,7 +262,9 @@ async function trainStep(
   const mse = members.map((member, i) => reconstructionGradient(now[i], x, s.k, member.gradient));
   const bad = mse.findIndex((v) => !Number.isFinite(v));
   if (bad >= 0)
-    throw new Error(`SAE ${bad} diverged at step ${step}: its MSE is ${mse[bad]}; try a lower { lr } (now ${s.lr})`);
+    throw new DivergedError(
+      `SAE ${bad} diverged at step ${step}: its MSE is ${mse[bad]}; try a lower { lr } (now ${s.lr})`,
+    );
   const weight = couplingAt(step, s.coupling, s.warmUpSteps);
   const pairs = (members.length * (members.length - 1)) / 2;
   let mmcs = 0;

@@ -1,8 +1,10 @@
 /** Runs of mutual feature regularization that differ by the coupling alone, and what each recovers of the truth. */
+import fs from 'node:fs/promises';
 import path from 'node:path';
 import { loadResult, saveResult } from '../../artifacts/result.js';
 import type { ArtifactRecord } from '../../artifacts/types.js';
 import type { CallOptions } from '../../compute/call.js';
+import { count } from '../../present/items.js';
 import { loadSae } from '../../sae/load.js';
 import { saveSae } from '../../sae/save.js';
 import type { Sae } from '../../sae/types.js';
@@ -41,6 +43,12 @@ export interface MutualSaes {
 
 const part = (folder: string, i: number): string => path.join(folder, `sae-${i}`);
 
+async function saveSaes(saes: readonly Sae[], folder: string): Promise<string[]> {
+  const folders = saes.map((_, i) => part(folder, i));
+  for (const [i, sae] of saes.entries()) await saveSae(sae, folders[i]);
+  return folders;
+}
+
 /** Reads what mutualSaes keeps. */
 export async function loadMutual(
   folder: string,
@@ -66,12 +74,27 @@ async function mutualSaes(
     codeVersion: MFR_VERSION,
   };
   const title = `Mutual feature regularization, coupling ${parameters.coupling}`;
+  const checkpoint = path.join(env.context.artifactFolder, 'unfinished', `mfr-${env.store.idOf(key).slice(0, 16)}`);
+  const print = (message: string): void => env.context.print(message);
   const { value, cached, record } = await env.store.compute(key, {
     fresh,
     title,
+    unfinished: checkpoint,
     async make(folder) {
-      const { saes, history } = await trainMutual(world, { ...parameters, ...call });
-      for (const [i, sae] of saes.entries()) await saveSae(sae, part(folder, i));
+      if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
+      const onStopped = async ({ saes }: MutualSaes, step: number): Promise<void> => {
+        const kept = await saveSaes(saes, checkpoint);
+        const lines = kept.map((at) => `fg.sae.load(${JSON.stringify(env.relative(at))})`);
+        print(`The SAEs of step ${count(step)} are kept: ${lines.join(', ')}; the same call goes on`);
+      };
+      const { saes, history } = await trainMutual(world, {
+        ...parameters,
+        ...call,
+        checkpoint,
+        report: print,
+        onStopped,
+      });
+      await saveSaes(saes, folder);
       await saveResult(folder, { history });
     },
     load: loadMutual,
