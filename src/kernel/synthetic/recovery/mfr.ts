@@ -9,6 +9,7 @@
  * cosine with a row of j ('max', as published first) or over the pairs of largest total cosine ('hungarian', as
  * published last). w(t) rises along a quarter cosine wave to `coupling`.
  */
+import { pushAll } from '../../../protocol/lists.js';
 import { filled } from '../../verb/filled.js';
 import { breathe, checkAborted, type CallOptions } from '../../compute/call.js';
 import { initGemm } from '../../compute/gemm.js';
@@ -182,7 +183,7 @@ class Together {
 
   restore(state: TrainingState<MfrHistoryRow>): void {
     this.step = state.step;
-    this.history.push(...state.history);
+    pushAll(this.history, state.history);
     this.buffer.restore(state.buffer);
     this.members.forEach(({ e, moments }, i) => {
       const at = i * e.data.length;
