@@ -109,6 +109,13 @@ describe('fg.sae.train with a list', () => {
     await expect(stopped).rejects.toThrow(/cancelled/);
     const unfinished = fs.readdirSync(`${context.artifactFolder}/unfinished`);
     expect(unfinished.length).toBeGreaterThan(1);
+    // Every one that had begun is an SAE to load and use.
+    const lines = context.printed.flatMap((line) => /kept: fg\.sae\.load\("(.*)"\)/.exec(line)?.[1] ?? []);
+    expect(lines.length).toBe(unfinished.length);
+    for (const line of lines) {
+      const { config, encode } = await fg.sae.load(line);
+      expect(encode(matrix(2, config.dIn, new Float32Array(2 * config.dIn).fill(0.3))).rows).toBe(2);
+    }
     const found = await fg.sae.train(lm, data(fg), LIST);
     expect(found.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
     expect(found.map(({ history }) => history)).toEqual(expected.map(({ history }) => history));
@@ -122,6 +129,29 @@ describe('fg.sae.train with a list', () => {
     const before = ran();
     await fg.sae.train(lm, data(fg), LIST[0]);
     expect(ran()).toBe(before);
+  });
+
+  it('a state that cannot be written stops its own training alone; the call goes on from the last one', async () => {
+    const whole = await session();
+    const expected = await whole.fg.sae.train(whole.lm, data(whole.fg), LIST.slice(0, 2));
+    const { fg, context, lm } = await session();
+    const states = `${context.artifactFolder}/unfinished`;
+    let blocked = '';
+    const onProgress = ({ unit, done }: { unit?: string; done: number }): void => {
+      if (unit !== 'steps' || done < 20 || blocked || !fs.existsSync(states)) return;
+      blocked = path.join(states, fs.readdirSync(states)[0]);
+      fs.renameSync(blocked, `${context.artifactFolder}/aside`);
+      fs.writeFileSync(blocked, '');
+    };
+    const stopped = fg.sae.train(lm, data(fg), [{ ...LIST[0], onProgress }, LIST[1]]);
+    await expect(stopped).rejects.toThrow(
+      /SAE \d of 2: SAE training stopped at step \d+: .*its state of step \d+ is kept.*; the other one is kept/s,
+    );
+    fs.rmSync(blocked);
+    fs.renameSync(`${context.artifactFolder}/aside`, blocked);
+    const found = await fg.sae.train(lm, data(fg), LIST.slice(0, 2));
+    expect(found.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
+    expect(found.map(({ history }) => history)).toEqual(expected.map(({ history }) => history));
   });
 
   it('checks every entry before anything runs', async () => {
