@@ -12,7 +12,7 @@ import { toFloat32 } from '../../io/ndarray.js';
 import { SafetensorsFile } from '../../io/safetensors.js';
 import { magnitudesOf, worldOf, type GeneratedWorld } from '../world/world.js';
 import { lowRankCopula } from '../world/copula.js';
-import { Random } from '../../compute/random.js';
+import { Random, USUAL_SEED } from '../../compute/random.js';
 import type { CopulaLaw } from '../../compute/sampling/law.js';
 import { magnitudesOfConfig } from './magnitudes.js';
 import { frequenciesOf, noTrees, treesOf } from './trees.js';
@@ -132,7 +132,7 @@ export async function readSyntheticModel(folder: string): Promise<GeneratedWorld
   const files = await filesOf(folder);
   const { config, configPath: path } = files;
   const [features, dim] = [sizeOf(files, 'num_features'), sizeOf(files, 'hidden_dim')];
-  const seed = config.seed ?? 0;
+  const seed = config.seed ?? USUAL_SEED;
   if (!Number.isSafeInteger(seed)) throw new Error(`${path}: seed is ${JSON.stringify(seed)}; expected a whole number`);
   const fires = Float64Array.from(tensor(files, 'firing_probabilities', [features]));
   const bad = fires.findIndex((p) => p < 0 || p > 1);
