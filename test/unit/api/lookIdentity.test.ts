@@ -50,12 +50,12 @@ describe('identities of fg.correlation, fg.maps and fg.show', () => {
     expect(await identity((fg) => fg.maps.umap(x, options))).toBe('layout 7b95a7ce2eed6492');
   });
 
-  it('a picture is found under the id that it has had since it links the pairs of its map and carries their rows', async () => {
+  it('a picture is found under the id that it has had since it lists the counterparts beside the partner', async () => {
     const [a, b] = await stores();
     const { fg } = world;
     const map = await fg.correlation.map(a, b, { minFirings: 3, counterparts: 2 });
     const [layoutA, layoutB] = [await fg.maps.pca(saeA.decoder), await fg.maps.pca(saeB.decoder)];
-    expect(await identity(() => fg.show(layoutA, { activations: a }))).toBe('map c1ca9dfb94d2a761');
+    expect(await identity(() => fg.show(layoutA, { activations: a }))).toBe('map 5bbb0e4aa980f1a9');
     expect(await identity(() => fg.show(layoutA, { activations: a, ...words }))).toBe('map 1139fd9b66707635');
     expect(await identity(() => fg.show([layoutA, layoutB], { map }))).toBe('map 1e28721a676f54fb');
     expect(await identity(() => fg.show([layoutA, layoutB], { map, ...words }))).toBe('map 8e367ccef3c1c471');
