@@ -7,14 +7,16 @@ import { registerCommands } from './commands/register.js';
 import { saveOutputs } from './config.js';
 import { createLanguageFeatures } from './language/index.js';
 import { watchCellIds } from './notebook/cellIds.js';
-import { Sessions } from './notebook/controller.js';
+import { notebookFolderOf, Sessions } from './notebook/controller.js';
 import { FgnbSerializer } from './notebook/serializer.js';
+import { featureLink, followFeatureLink } from './panels/featureLinks.js';
 import { openFeaturePage } from './panels/featurePages.js';
 import { LinkHub } from './panels/linkHub.js';
 import { liveCalls, tellSelections } from './panels/liveCalls.js';
 import { serveRenderer } from './panels/rendererMessaging.js';
 import type { ViewServices } from './panels/services.js';
 import { ViewPanels } from './panels/viewPanels.js';
+import { activeNotebook } from './views/activeNotebook.js';
 import { createArtifactsView } from './views/artifacts.js';
 import { maintainContextKeys } from './views/contextKeys.js';
 import { createStatusBar } from './views/statusBar.js';
@@ -43,10 +45,17 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     log,
     hub,
     open: (view, descriptor, folder, state) => panels.show({ view, descriptor, folder, state }),
+    featureLink: (folder, sae, feature) => featureLink(context.extension.id, folder, sae, feature),
     openFeature: (folder, sae, feature) => openFeaturePage(panels, folder, sae, feature),
     live,
   };
   const panels = new ViewPanels(views);
+  const openLink = async (uri: vscode.Uri): Promise<void> => {
+    const notebook = activeNotebook();
+    await followFeatureLink(panels, uri, notebook && notebookFolderOf(notebook)).catch((error: unknown) => {
+      void vscode.window.showWarningMessage(`The link to a feature could not be followed: ${String(error)}`);
+    });
+  };
   context.subscriptions.push(
     log,
     doctor,
@@ -56,6 +65,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     panels,
     serveRenderer(views),
     sessions.onDidAttach((session) => void tellSelections(session, hub.lit(session.folder)).catch(missed)),
+    vscode.window.registerUriHandler({ handleUri: (uri) => openLink(uri) }),
     maintainContextKeys(sessions),
     createStatusBar(sessions),
     createVariablesView(sessions, log),

@@ -51,6 +51,8 @@ export interface WebviewRequests {
   'link.send': { params: { selection: LinkedSelection }; value: null };
   /** Asks where to, proposing `name`, then writes the text or the bytes (base64); its path, null when cancelled. */
   'file.save': { params: { name: string; text?: string; base64?: string }; value: string | null };
+  /** The link that reopens the page of a feature in this editor. */
+  'feature.link': { params: { sae: string; feature: number }; value: string };
   /** Puts text on the clipboard where the webview itself may not. */
   'text.copy': { params: { text: string }; value: null };
 }

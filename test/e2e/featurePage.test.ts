@@ -92,6 +92,29 @@ describe.skipIf(!CHROMIUM)('feature page, exported', () => {
     expect(await tokens()).toBe(narrow);
   });
 
+  test('a link reopens a feature: copied from the page, opened as an address, and followed while the page is open', async () => {
+    const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] });
+    const on = await context.newPage();
+    await on.goto(pathToFileURL(path.join(folder, 'page.html')).href);
+    const number = () => on.locator('.fg-feature .head .number').innerText();
+    await on.getByRole('button', { name: 'Next feature' }).click();
+    const second = await number();
+    expect(second).not.toBe(`#${made.feature}`);
+    await on.getByRole('button', { name: 'Copy link' }).click();
+    await on
+      .getByRole('status')
+      .getByText(`The link to feature ${second.slice(1)} is copied`)
+      .waitFor();
+    const link = await on.evaluate(() => navigator.clipboard.readText());
+    expect(link).toContain(`#feature=${second.slice(1)}&sae=`);
+    await on.goto('about:blank');
+    await on.goto(link);
+    await expect.poll(number).toBe(second);
+    await on.evaluate((f) => void (location.hash = `#feature=${f}`), made.feature);
+    await expect.poll(number).toBe(`#${made.feature}`);
+    await context.close();
+  });
+
   test('goes on by an order, by number, and by a click on any feature, which has a card', async () => {
     await page.locator('.fg-feature fgnb-dropdown').click();
     await page.locator('.fg-feature fgnb-option', { hasText: 'by firing rate' }).click();

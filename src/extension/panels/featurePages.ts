@@ -6,13 +6,20 @@ import { notebookFolderOf } from '../notebook/controller.js';
 import { shownIn } from '../views/activeNotebook.js';
 import type { ViewPanels } from './viewPanels.js';
 
+const notebooksIn = (folder: string): vscode.NotebookDocument[] =>
+  vscode.workspace.notebookDocuments.filter(
+    (notebook) => notebook.notebookType === NOTEBOOK_TYPE && notebookFolderOf(notebook) === folder,
+  );
+
+const pagesOf = (notebook: vscode.NotebookDocument): FeatureDescriptor[] =>
+  shownIn(notebook, 'feature').map(({ descriptor }) => descriptor as FeatureDescriptor);
+
 /** The feature pages that open notebooks of a folder show, the last first. */
-export function featurePagesIn(folder: string): FeatureDescriptor[] {
-  return vscode.workspace.notebookDocuments
-    .filter((notebook) => notebook.notebookType === NOTEBOOK_TYPE && notebookFolderOf(notebook) === folder)
-    .flatMap((notebook) => shownIn(notebook, 'feature').map(({ descriptor }) => descriptor as FeatureDescriptor))
-    .reverse();
-}
+export const featurePagesIn = (folder: string): FeatureDescriptor[] => notebooksIn(folder).flatMap(pagesOf).reverse();
+
+/** The open notebook of a folder that shows the page of this SAE. */
+export const notebookWithPage = (folder: string, sae: string): vscode.NotebookDocument | undefined =>
+  notebooksIn(folder).find((notebook) => pagesOf(notebook).some((page) => saeOf(page) === sae));
 
 /** The identity of the SAE that a page is of; its descriptor comes from a file. */
 export const saeOf = ({ meta }: FeatureDescriptor): string | undefined => meta.sets?.[0]?.sae?.id;

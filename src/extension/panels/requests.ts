@@ -68,6 +68,8 @@ async function valueOf(request: WebviewRequest, host: RequestHost): Promise<unkn
       host.link.send(request.params.selection);
       openAsked(request.params.selection, host);
       return null;
+    case 'feature.link':
+      return services.featureLink(folder, String(request.params.sae), Number(request.params.feature));
     case 'file.save':
       return saveFile(request.params, folder);
     case 'text.copy':

@@ -16,4 +16,6 @@ export interface ViewServices {
   open(view: ViewName, descriptor: Descriptor, folder: string, state: JsonObject | undefined): void;
   /** Shows the page of a feature in a panel, where a notebook of the folder has the page of its SAE; else says how to make one. */
   openFeature(folder: string, sae: string, feature: number): void;
+  /** The link that reopens this page. */
+  featureLink(folder: string, sae: string, feature: number): string;
 }

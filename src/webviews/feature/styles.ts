@@ -13,6 +13,8 @@ export const FEATURE_CSS = `
 .fg-feature .bar .finder fgnb-text-field { width: 100%; }
 .fg-feature .bar .place { color: var(--fg-muted); font-variant-numeric: tabular-nums; white-space: nowrap; }
 .fg-feature .bar .actions { margin-left: auto; }
+.fg-feature .bar .link { display: flex; gap: 6px; align-items: center; }
+.fg-feature .bar .told { color: var(--fg-muted); }
 .fg-feature .hits { position: absolute; z-index: 3; top: 100%; left: 0; right: 0; min-width: 260px; margin: 2px 0 0; padding: 4px; list-style: none; background: var(--fg-menu-bg); border: 1px solid var(--fg-border); border-radius: 4px; box-shadow: 0 4px 18px rgba(0, 0, 0, 0.28); max-height: 300px; overflow: auto; }
 .fg-feature .hits li { padding: 2px 6px; display: flex; }
 .fg-feature .hits li:hover { background: var(--fg-list-hover); }

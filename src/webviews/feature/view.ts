@@ -116,8 +116,25 @@ class FeaturePage {
       el('span', { class: 'part' }, step('Previous feature', -1, '◀'), this.place, step('Next feature', 1, '▶')),
       order,
       el('span', { class: 'finder' }, this.search.element, this.hits),
-      panel ? el('span', { class: 'part actions' }, panel) : null,
+      el('span', { class: 'part actions' }, this.linkButton(), panel ?? null),
     );
+  }
+
+  /** Copies the link that reopens this feature; null where there is none. */
+  private linkButton(): HTMLElement | null {
+    const { featureLink, copyText = (text: string) => navigator.clipboard.writeText(text) } = this.host;
+    if (!featureLink) return null;
+    const copy = async (): Promise<string> => {
+      await copyText.call(this.host, await featureLink.call(this.host, this.model.own.meta.sae.id, this.feature));
+      return `The link to feature ${this.feature} is copied`;
+    };
+    const told = el('span', { class: 'told', role: 'status' });
+    const onClick = (): void => {
+      void copy()
+        .catch((error: unknown) => `The link could not be copied: ${messageOf(error)}`)
+        .then((text) => (told.textContent = text));
+    };
+    return el('span', { class: 'link' }, told, button({ label: 'Copy link', content: icon('link'), appearance: 'icon', onClick }).element); // prettier-ignore
   }
 
   private onKey(event: KeyboardEvent): void {

@@ -26,7 +26,7 @@ export interface OutputEnvironment {
   host(
     view: ViewName,
     descriptor: Descriptor,
-  ): Pick<ViewHost, 'files' | 'live' | 'canvas' | 'link' | 'covered' | 'saveFile' | 'savePage'>;
+  ): Pick<ViewHost, 'files' | 'live' | 'canvas' | 'link' | 'covered' | 'saveFile' | 'savePage' | 'featureLink'>;
   openInPanel?(view: ViewName, descriptor: Descriptor, state: JsonObject): void;
   /** Opens the page of a feature; absent: there is none for features of this SAE. */
   openFeature?(sae: string): ((feature: number) => void) | undefined;

@@ -1,6 +1,7 @@
 /** An exported report: the notebook in the page becomes a document with live maps and charts, without a network. */
 import type { FeatureDescriptor } from '../../protocol/feature.js';
 import { MIME } from '../../protocol/mime.js';
+import { featureQuery, readFeatureQuery } from '../../protocol/featureLink.js';
 import { asDescriptor, VIEWS } from '../../protocol/views.js';
 import type { NotebookFile } from '../../protocol/notebook.js';
 import type { OutputEnvironment } from '../renderers/outputs.js';
@@ -17,23 +18,37 @@ import { REPORT_CSS } from './styles.js';
 import { viewPage } from './viewPage.js';
 
 const link = new LinkBus();
-/** SAEs whose features have a page here. */
-let pages: ReadonlySet<string> = new Set();
+/** SAEs whose features have a page here, by the ids of the pages. */
+let pages: ReadonlyMap<string, string> = new Map();
 const canvas = new URLSearchParams(location.search).get('canvas') === '2d' ? '2d' : 'auto';
+
+const hasPage = (sae: string): boolean => [...pages.values()].includes(sae);
+
+/** The feature that the address asks for, and of which SAE. */
+function asked(): { sae: string; feature: number } | null {
+  const link = readFeatureQuery(location.hash);
+  const sae = link?.sae ?? [...pages.values()].at(0);
+  return link && sae !== undefined && hasPage(sae) ? { sae, feature: link.feature } : null;
+}
 
 const environment: OutputEnvironment = {
   host: (view, { id }) => {
     const manifest = VIEWS[view].bundle;
     return {
       ...{ link, canvas, live: null },
+      featureLink: (sae, feature) =>
+        Promise.resolve(`${location.href.replace(/#.*$/, '')}#${featureQuery({ feature, sae })}`),
       files: manifest && carries(id, manifest.meta) ? pageFiles(id) : null,
       savePage:
         manifest &&
         ((shown) => download({ name: fileName(shown.meta.title, 'html'), text: viewPage(view, manifest, shown) })),
     };
   },
-  openFeature: (sae) =>
-    pages.has(sae) ? (feature) => openFeature(link, sae, feature, `feature ${feature}`) : undefined,
+  openFeature: (sae) => (hasPage(sae) ? (feature) => openFeature(link, sae, feature, `feature ${feature}`) : undefined),
+  state: (_, id) => {
+    const there = asked();
+    return there && pages.get(id) === there.sae ? { feature: there.feature } : undefined;
+  },
   copyText: async (text) => {
     // file:// pages may lack the clipboard API: the selection of a hidden field serves there.
     if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -46,13 +61,15 @@ const environment: OutputEnvironment = {
   },
 };
 
-/** SAEs that the notebook has a feature page of. */
-function featurePages({ cells }: NotebookFile): Set<string> {
+/** SAEs that the notebook has a feature page of, by the ids of the pages. */
+function featurePages({ cells }: NotebookFile): Map<string, string> {
   const items = cells.flatMap((cell) => (cell.outputs ?? []).flatMap((output) => output.items));
   const pagesOf = items.flatMap(({ mime, json }) =>
     mime === MIME.feature ? ((asDescriptor('feature', json) as FeatureDescriptor | undefined) ?? []) : [],
   );
-  return new Set(pagesOf.flatMap(({ meta }) => meta.sets?.[0]?.sae?.id ?? []));
+  return new Map(
+    pagesOf.flatMap(({ id, meta }) => (meta.sets?.[0]?.sae?.id ? [[id, meta.sets[0].sae.id] as const] : [])),
+  );
 }
 
 function makeSlugs(): (text: string) => string {
@@ -130,9 +147,14 @@ function start(): void {
     const toc = contents(article);
     if (toc) app.prepend(toc);
     app.classList.toggle('with-toc', toc !== null);
+    if (asked()) article.querySelector('.fg-feature')?.scrollIntoView({ block: 'start' });
   } catch (error) {
     article.append(el('p', { class: 'fg-none', role: 'alert' }, `The report could not be read: ${messageOf(error)}`));
   }
+  addEventListener('hashchange', () => {
+    const there = asked();
+    if (there) openFeature(link, there.sae, there.feature, `feature ${there.feature}`);
+  });
   addEventListener('beforeprint', () => {
     for (const details of article.querySelectorAll('details')) details.open = true;
   });

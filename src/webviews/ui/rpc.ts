@@ -118,12 +118,13 @@ export function hostOf(
   rpc: RpcClient,
   view: ViewName,
   descriptor: Descriptor,
-): Required<Pick<ViewHost, 'files' | 'live' | 'saveFile' | 'savePage' | 'copyText'>> {
+): Required<Pick<ViewHost, 'files' | 'live' | 'saveFile' | 'savePage' | 'featureLink' | 'copyText'>> {
   return {
     files: descriptor.path === undefined ? null : rpcFiles(rpc, descriptor),
     live: rpcLive(rpc),
     saveFile: (file) => rpc.request('file.save', file, Infinity),
     savePage: (shown) => rpc.request('view.page', { view, descriptor: shown }, Infinity),
+    featureLink: (sae, feature) => rpc.request('feature.link', { sae, feature }),
     copyText: async (text) => void (await rpc.request('text.copy', { text })),
   };
 }

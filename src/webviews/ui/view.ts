@@ -41,6 +41,8 @@ export interface ViewHost {
   link?: LinkChannel;
   /** Adds the button "Open in panel". */
   openInPanel?(state: JsonObject): void;
+  /** The link that reopens the page of a feature here. Absent: there is none. */
+  featureLink?(sae: string, feature: number): Promise<string>;
   /** Default: the page's own clipboard. */
   copyText?(text: string): Promise<void>;
   /** Saves an export; resolves with its path, or null when cancelled. Default: the page downloads it. */
