@@ -64,6 +64,8 @@ describe('examples of analysis', () => {
     for (const name of ['CE recovered, of the mean', 'Accuracy of one feature'])
       expect(stdout).toMatch(new RegExp(`${name} +SAE -?[\\d.]+.*frozenDecoder -?[\\d.]+.*random -?[\\d.]+`));
     expect(outputsOf(cells, 'fgnb.map')).toBe(2);
+    for (const architecture of ['topk', 'batchtopk', 'matryoshka_batchtopk', 'jumprelu', 'gated', 'standard'])
+      expect(html).toMatch(new RegExp(`frozenDecoder[^"<]*${architecture}|${architecture}[^"<]*frozenDecoder`));
     for (const said of ['L0 against what is kept', 'least detectable', 'softFrozenDecoder'])
       expect(html).toContain(said);
   });

@@ -74,7 +74,8 @@ export interface TrainingRow {
 function namesOf(rows: readonly TrainingRow[]): string[] {
   const all = rows.map(({ sae: { config }, given }) => {
     const { architecture, k, dSae } = config;
-    return { ...given, architecture, k, features: dSae } as Record<string, unknown>;
+    // A BatchTopK SAE comes out as a JumpReLU one, without its k.
+    return { architecture, k, ...given, features: dSae } as Record<string, unknown>;
   });
   const names = [...new Set(all.flatMap((one) => Object.keys(one)))];
   const differ = names.filter((name) => new Set(all.map((one) => JSON.stringify(one[name]))).size > 1);
