@@ -1,4 +1,5 @@
 /** Every call of fg that takes rows takes them in the same forms, and refuses in the same words. */
+import fs from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { matrix, row, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
@@ -9,29 +10,56 @@ import { freshFg, hook, lmA, saeA, texts } from '#test/kit/fg.js';
 const session = freshFg();
 const x = matrix(20, 3, new Random(3).normals(new Float32Array(60)));
 const rows = Array.from({ length: 20 }, (_, i) => Array.from(row(x, i)));
+const other = matrix(20, 3, new Random(5).normals(new Float32Array(60)));
+const pairs = { a: Int32Array.from({ length: 20 }, (_, i) => i), b: Int32Array.from({ length: 20 }, (_, i) => i) };
 const cover = {
   cover: { cubes: 3, overlap: 0.2 },
   clusterer: { kind: 'dbscan', metric: 'euclidean', eps: 1 },
 } as const;
 
+const aligned = (a: Matrix, b: Matrix) =>
+  session.fg.maps.alignedUmap(a, b, { pairs } as never, { nNeighbors: 4, nEpochs: 10 });
+
+let made: ReturnType<typeof session.fg.maps.umap> | undefined;
+const layout = () => (made ??= session.fg.maps.umap(other, { nNeighbors: 4, nEpochs: 10 }));
+
+/** "fg.maps.pca(x)" for each argument of docs/api that is a matrix, in any form, alone or in a list. */
+const declared = fs.readdirSync('docs/api').flatMap((page) => {
+  const text = fs.readFileSync(`docs/api/${page}`, 'utf8');
+  const forms = [...text.matchAll(/^(fg[\w.]*)\((.*)\): \S.*$/gm)];
+  return forms.flatMap(([, name, args]) =>
+    [...args.matchAll(/(\w+)\??: [^,)]*MatrixInput/g)].map(([, arg]) => `${name}(${arg})`),
+  );
+});
+
 describe('calls that take rows', () => {
   const calls: Record<string, (given: never) => Promise<unknown>> = {
-    'fg.maps.pca': (given) => session.fg.maps.pca(given),
-    'fg.maps.umap': (given) => session.fg.maps.umap(given, { nNeighbors: 4, nEpochs: 10 }),
-    'fg.mapper.graph': (given) => session.fg.mapper.graph(given, cover),
-    'fg.mapper.lens': (given) => session.fg.mapper.lens(given, 'l2norm'),
-    'fg.mapper.persistence': (given) => session.fg.mapper.persistence(given, { nulls: 1 }),
-    'fg.mapper.nulls': (given) => session.fg.mapper.nulls(given, { ...cover, nulls: 1 }),
-    'fg.mapper.sweep': (given) =>
+    'fg.correlation.splitting(small)': (given) => session.fg.correlation.splitting(given, other, { nulls: 2 }),
+    'fg.correlation.splitting(large)': (given) => session.fg.correlation.splitting(other, given, { nulls: 2 }),
+    'fg.correlation.stability(saes)': (given) => session.fg.correlation.stability([given, other], { nulls: 2 }),
+    'fg.maps.alignedUmap(a)': (given) => aligned(given, other),
+    'fg.maps.alignedUmap(b)': (given) => aligned(other, given),
+    'fg.maps.transform(x)': async (given) => session.fg.maps.transform(await layout(), given),
+    'fg.maps.pca(x)': (given) => session.fg.maps.pca(given),
+    'fg.maps.umap(x)': (given) => session.fg.maps.umap(given, { nNeighbors: 4, nEpochs: 10 }),
+    'fg.mapper.graph(points)': (given) => session.fg.mapper.graph(given, cover),
+    'fg.mapper.lens(points)': (given) => session.fg.mapper.lens(given, 'l2norm'),
+    'fg.mapper.persistence(points)': (given) => session.fg.mapper.persistence(given, { nulls: 1 }),
+    'fg.mapper.nulls(points)': (given) => session.fg.mapper.nulls(given, { ...cover, nulls: 1 }),
+    'fg.mapper.sweep(points)': (given) =>
       session.fg.mapper.sweep(given, { clusterer: cover.clusterer, cubes: [2], overlaps: [0.2], nulls: 0 }),
-    'fg.mapper.stability': (given) => session.fg.mapper.stability(given, { ...cover, draws: 2 }),
-    'fg.synthetic.recovery': async (given) =>
+    'fg.mapper.stability(points)': (given) => session.fg.mapper.stability(given, { ...cover, draws: 2 }),
+    'fg.synthetic.recovery(learned)': async (given) =>
       session.fg.synthetic.recovery(
         await session.fg.synthetic.world({ features: 8, dim: 3, frequencies: 0.2 }),
         given,
         { nulls: 2 },
       ),
   };
+  it('are all tried here', () => {
+    expect(Object.keys(calls).sort()).toEqual([...new Set(declared)].sort());
+  });
+
   for (const [name, call] of Object.entries(calls))
     it(`${name}: number[][] and a tensor are what the matrix is; a wrong length and a promise are refused`, async () => {
       const of = await call(x as never);
@@ -41,9 +69,9 @@ describe('calls that take rows', () => {
       expect(await call(rows as never)).toEqual(of);
       expect(await call(tensor as never)).toEqual(of);
       tensor.dispose();
-      expect(session.context.printed.slice(printed).filter((text) => text.includes('loaded from cache'))).toHaveLength(
-        2,
-      );
+      const told = session.context.printed.slice(printed).filter((text) => text.includes('loaded from cache'));
+      // Layouts in one plane are loaded without a word.
+      expect(told).toHaveLength(name.startsWith('fg.maps.alignedUmap') ? 0 : 2);
       await expect(call({ rows: 20, cols: 3, data: new Float32Array(10) } as never)).rejects.toThrow(
         'is of 20 rows and 3 columns but has 10 values; expected 60',
       );
