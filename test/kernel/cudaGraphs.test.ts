@@ -36,7 +36,7 @@ describe.skipIf(!linux)("ONNX Runtime's CUDA provider", () => {
   it('is refused with the reason and the next step', async () => {
     const absent = path.join(testFolder('ort-cuda-linked'), 'libcublas.so.12');
     library(absent);
-    const link = [`-L${path.dirname(absent)}`, '-l:libcublas.so.12', '-Wl,--no-as-needed'];
+    const link = ['-Wl,--no-as-needed', `-L${path.dirname(absent)}`, '-l:libcublas.so.12'];
     const cases: Record<string, [FakeProvider | undefined, RegExp]> = {
       none: [
         undefined,

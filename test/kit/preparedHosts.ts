@@ -126,7 +126,9 @@ export function fakeOrtCuda(gpuFolder: string, fake: FakeProvider = {}): string 
   const folder = path.join(gpuFolder, 'node_modules/onnxruntime-node');
   const own = path.join(project, 'node_modules/onnxruntime-node');
   const native = path.join(folder, 'bin/napi-v6/linux/x64');
-  if (fake.real) fs.cpSync(own, folder, { recursive: true });
+  if (fake.real)
+    for (const name of ['onnxruntime-node', 'onnxruntime-common'])
+      fs.cpSync(path.join(project, 'node_modules', name), path.join(gpuFolder, 'node_modules', name), { recursive: true }); // prettier-ignore
   else {
     write(path.join(folder, 'package.json'), JSON.stringify({ name: 'onnxruntime-node', version, main: 'index.js' }));
     write(

@@ -236,7 +236,7 @@ async function startOnCuda(folder: string): Promise<DeviceReport> {
     return { ...tensors.ok, notes: [...tensors.ok.notes, `graphs run on the CPU: ${graphs.reason}`] };
   }
   withoutTensors();
-  if (!graphs.ok) throw new Error(`${tensors.reason}. ONNX Runtime's CUDA provider: ${graphs.reason}`);
+  if (!graphs.ok) throw new Error(`${tensors.reason}. For graphs: ${graphs.reason}`);
   const report = await withGraphs(await startCpu(), [graphs.ok]);
   return { ...report, notes: [...report.notes, `tensors of cells are on the CPU: ${tensors.reason}`] };
 }
