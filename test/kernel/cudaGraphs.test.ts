@@ -97,7 +97,7 @@ describe.skipIf(!linux)("ONNX Runtime's CUDA provider", () => {
     expect(stdout).toMatch(/cuda works: cuda: ONNX Runtime's CUDA \(driver 580\.65\.06\), .*; agrees with float64 to/);
   });
 
-  it('ends a cell that finds no room or loses the card, and the next one works', async () => {
+  it('ends a cell that finds no room or loses the card, and the next one has its result', async () => {
     const beforeRun = `if (feeds.k && process.env.FGNB_FAKE_CUDA && require('fs').existsSync(process.env.FGNB_FAKE_CUDA)) {
         const how = require('fs').readFileSync(process.env.FGNB_FAKE_CUDA, 'utf8');
         throw new Error(how === 'full' ? 'BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 4096' : 'CUDA failure 700: an illegal memory access was encountered');

@@ -12,9 +12,6 @@ import { planes } from './sections.js';
 /** Where examples lie in a file that pages do not carry when texts are packed. */
 const PLACES = /^\d+\.examplesAt$/;
 const RATE = /^(\d+)\.firingRate$/;
-/** r of further counterparts, of which two decimals are shown: a page has them in steps of 1 / 4096. */
-const COARSE = /^\d+\.otherR\.\d+$/;
-const STEPS = 2 ** 12;
 
 /** A safetensors file with the elements of every tensor as planes; `back`: the other way. */
 export function shuffled(bytes: Uint8Array, back = false): Uint8Array {
@@ -25,8 +22,6 @@ export function shuffled(bytes: Uint8Array, back = false): Uint8Array {
     out.set(planes(bytes.subarray(dataStart + begin, dataStart + end), dtypeBytes(dtype), back), dataStart + begin);
   return out;
 }
-
-const coarse = (values: Float32Array): Float32Array => values.map((v) => Math.round(v * STEPS) / STEPS);
 
 /** A rate is a count over all tokens, as the kernel writes it; 0 where the count is not known. */
 const rateOf = (firings: number, tokens: number): number => Math.fround(firings > 0 ? firings / tokens : 0);
@@ -56,7 +51,6 @@ export function packColumns(bytes: Uint8Array, texts: boolean): Uint8Array {
     const firings = tensors.get(`${RATE.exec(name)?.[1]}.firings`);
     const tokens = firings && tokensOf(firings.data as Int32Array, tensor.data as Float32Array);
     if (tokens !== undefined) said[name] = String(tokens);
-    else if (COARSE.test(name)) kept[name] = { ...tensor, data: coarse(tensor.data as Float32Array) };
     else if (!(texts && PLACES.test(name))) kept[name] = tensor;
   }
   return shuffled(encodeSafetensors(kept, said));
