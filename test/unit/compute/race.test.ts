@@ -57,7 +57,7 @@ describe('memory of GPUs', () => {
     const memory = { rssBytes: 1, heapBytes: 1, arrayBufferBytes: 1, systemFreeBytes: 1, gpu: { heldBytes: 2 ** 21, cards: [card] } }; // prettier-ignore
     expect(deviceText({ ...device, notes: [...device.notes], work: [...device.work] }, memory).split('\n')).toEqual([
       'webgpu: x',
-      'GPU memory held by this kernel 2 MB',
+      'GPU memory held by this kernel 2.0 MB',
       'NVIDIA H200: 1.0 GB of 140.4 GB used, 139.4 GB free',
       'On webgpu: training; neighbours',
       'On cpu: tf',
