@@ -19,7 +19,9 @@ const self = fileURLToPath(import.meta.url);
 if (process.argv[1] && path.resolve(process.argv[1]) === self) {
   const root = path.resolve(path.dirname(self), '..');
   const folder = path.join(root, 'docs/api');
+  // First, since it fails where a declaration is wrong: the pages that stand are kept then.
+  const made = await pages(root);
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true });
-  for (const [file, text] of await pages(root)) fs.writeFileSync(path.join(folder, file), text);
+  for (const [file, text] of made) fs.writeFileSync(path.join(folder, file), text);
 }

@@ -33,11 +33,12 @@ export async function keptAligned(
     inputs: { a: matrixId(a), b: matrixId(b), pairs: sha256(['pairs', pairs.a, pairs.b]) },
     codeVersion: 2,
   };
-  const { value } = await env.store.compute(key, {
-    title: `Aligned UMAP of ${describeRows(a)} and ${describeRows(b)}`,
-    fresh,
+  const title = `Aligned UMAP of ${describeRows(a)} and ${describeRows(b)}`;
+  const { value, cached, record } = await env.store.compute(key, {
+    ...{ title, fresh },
     make: async (folder) => saveResult(folder, await alignedUmap(rows, pairs, { ...given, ...call })),
     load: loadResult<AlignedLayouts>,
   });
+  env.tellCached(title, cached, record);
   return { ...value, layouts: [of(value.layouts[0], a), of(value.layouts[1], b)] };
 }
