@@ -177,6 +177,23 @@ describe.skipIf(!ready)('the quickstart', () => {
       });
   });
 
+  test('printed, its exported page is cut nowhere at the edge of the paper', async () => {
+    const browser = await openBrowser();
+    // A4 between the page's margins.
+    const page = await browser.newPage({ viewport: { width: 703, height: 1000 } });
+    await page.goto(pathToFileURL(path.join(folder, 'quickstart.html')).href);
+    await page.locator('.layer.set0').first().waitFor();
+    await page.emulateMedia({ media: 'print' });
+    const cut = await page.evaluate(() => {
+      const all = [...document.querySelectorAll('#app pre, #app .md, #app .output, #app .fg-table .scroll')];
+      return all.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent.slice(0, 80));
+    });
+    expect(cut).toEqual([]);
+    const pdf = await page.pdf({ path: path.join(screenshots, 'quickstart.pdf'), format: 'A4' });
+    expect(pdf.toString('latin1').match(/\/Type\s*\/Page\b/g)!.length).toBeGreaterThan(3);
+    await browser.close();
+  });
+
   describe('in the real workbench, with the extension from its package', () => {
     let extensionsDir: string;
     beforeAll(async () => void (extensionsDir = await installVsix(path.join(folder, 'vscode-extensions'))), 300_000);

@@ -24,6 +24,15 @@ export const TABLE_CSS = `
 .fg-table tbody tr:hover td { background: var(--fg-list-hover); }
 .fg-table .actions { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin-top: 6px; color: var(--fg-muted); font-size: 0.92em; }
 .fg-title { font-weight: 600; color: var(--fg-strong); margin: 0 0 6px; font-size: 1.05em; }
+@media print {
+  .fg-table .scroll { overflow: visible; max-height: none; width: auto; border: 0; }
+  .fg-table table { font-size: 9.5px; }
+  .fg-table th { position: static; min-width: 0 !important; }
+  .fg-table th button { white-space: normal; padding: 2px 4px; }
+  .fg-table td, .fg-table td.feature { padding: 2px 4px; max-width: none; white-space: normal; overflow-wrap: anywhere; }
+  .fg-table tr { break-inside: avoid; }
+  .fg-table .copy { display: none; }
+}
 `;
 
 /** Rows drawn before the reader asks for all. */
@@ -114,7 +123,9 @@ class Table {
         () => (this.status.textContent = `Copied ${count(this.rows.length)} rows`),
         () => (this.status.textContent = 'The clipboard is not available here'),
       );
-    return button({ label: `Copy as ${name}`, onClick }).element;
+    const { element } = button({ label: `Copy as ${name}`, onClick });
+    element.classList.add('copy');
+    return element;
   }
 
   private sortBy(column: TableColumn): void {
