@@ -7,30 +7,25 @@ import json
 import math
 import pathlib
 import torch
+from numbers_alike import lcg
 from scipy.optimize import linear_sum_assignment
 
 D, FEATURES, K, BATCH, STEPS, LR, COUPLING, WARM_UP = 8, 12, 3, 32, 200, 5e-3, 0.3, 40
 
 
-class Draws:
-    def __init__(self, seed):
-        self.state = seed
-
-    def tensor(self, *shape):
-        out = []
-        for _ in range(math.prod(shape)):
-            self.state = (1664525 * self.state + 1013904223) % 2**32
-            out.append(self.state / 2**32 - 0.5)
-        return torch.tensor(out, dtype=torch.float64).reshape(shape)
+def drawn(numbers, *shape):
+    """The next of the numbers, as a tensor around zero."""
+    taken = [next(numbers) - 0.5 for _ in range(math.prod(shape))]
+    return torch.tensor(taken, dtype=torch.float64).reshape(shape)
 
 
 def case(kind):
-    draws = Draws(11)
-    saes = [draws.tensor(FEATURES, D).requires_grad_() for _ in range(2)]
+    numbers = iter(lcg(2 * FEATURES * D + STEPS * BATCH * D, 11))
+    saes = [drawn(numbers, FEATURES, D).requires_grad_() for _ in range(2)]
     adam = torch.optim.Adam(saes, lr=LR)
     rows = []
     for t in range(STEPS):
-        x = draws.tensor(BATCH, D)
+        x = drawn(numbers, BATCH, D)
         weight = COUPLING if t >= WARM_UP else COUPLING * (1 - math.cos(math.pi * t / WARM_UP)) / 2
         units = [e / e.norm(dim=1, keepdim=True) for e in saes]
         mse = []

@@ -14,6 +14,7 @@ import { trainMutual, trainStep, type MfrResult } from '#kernel/synthetic/recove
 import { cosineRecovery } from '#kernel/synthetic/recovery/cosines.js';
 import type { World } from '#kernel/synthetic/types.js';
 import { testFolder } from '#test/kit/folder.js';
+import { lcg } from '#test/kit/numbers.js';
 import { directions, handWorld, independent } from '#test/kit/world.js';
 
 const gaussian = (rows: number, cols: number, seed: number): Matrix =>
@@ -109,9 +110,13 @@ describe('200 steps of one batch sequence, against PyTorch in float64', () => {
 
   it.each(golden.cases)('losses and weights agree ($kind)', async ({ kind, rows, saes }) => {
     await initGemm();
-    let state = 11;
+    const numbers = lcg(2 * features * d + steps * batch * d, 11).values();
     const draw = (n: number, cols: number): Matrix =>
-      matrix(n, cols, Float32Array.from({ length: n * cols }, () => (state = (1664525 * state + 1013904223) % 2 ** 32) / 2 ** 32 - 0.5)); // prettier-ignore
+      matrix(
+        n,
+        cols,
+        Float32Array.from({ length: n * cols }, () => numbers.next().value! - 0.5),
+      );
     const members = [0, 1].map(() => {
       const e = draw(features, d);
       const zeros = (): Float32Array => new Float32Array(e.data.length);
