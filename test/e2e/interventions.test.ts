@@ -205,8 +205,19 @@ describe.skipIf(!CHROMIUM)('the interventions panel', () => {
     await page.locator('.pin.current .what', { hasText: 'ablate' }).waitFor();
     expect(await page.locator('.pin').count()).toBe(2);
     const pinned = page.locator('.pin input').first();
-    await pinned.fill('strong');
-    await pinned.press('Enter');
+    // Answers that come while a name is typed, and while it is sent, take neither the text nor the focus.
+    await pinned.fill('str');
+    const what = await page.locator('.pin.current .what').innerText();
+    await page.evaluate(() => {
+      const radios = [...document.querySelector('.fg-interventions')!.querySelectorAll<HTMLElement>('[role=radio]')];
+      radios.find(({ textContent }) => textContent === 'Scale')!.click();
+    });
+    await expect.poll(() => page.locator('.pin.current .what').innerText()).not.toBe(what);
+    await page.keyboard.type('ong');
+    await page.getByRole('radio', { name: 'Ablate' }).evaluate((radio: HTMLElement) => radio.click());
+    await page.keyboard.press('Enter');
+    await page.locator('.pin.current .what', { hasText: 'ablate' }).waitFor();
+    expect(await pinned.inputValue()).toBe('strong');
     await page.getByRole('button', { name: 'Make current' }).click();
     await page.locator('.kinds [aria-checked=true]', { hasText: 'Steer' }).waitFor();
     expect(await page.locator('.pin input').first().inputValue()).toBe('strong');

@@ -74,6 +74,10 @@ export function nameOf({ feature, kind, value, positions }: InterventionSpec): s
   return `${kind} #${feature}${amount}${where}`;
 }
 
+/** The pins that were asked for, by the names that they were given while the kernel worked. */
+export const renamed = (pins: Pin[], newest: Pin[]): Pin[] =>
+  pins.map((pin) => newest.find((now) => sameIntervention(now, pin)) ?? pin);
+
 /** Whether the current intervention may be pinned; else why not. */
 export function whyNoPin(setting: InterventionsSetting): string | null {
   if (setting.pins.length >= MAX_PINS) return `${MAX_PINS} interventions are pinned; remove one first`;

@@ -9,6 +9,25 @@ import { chips, continuation, nextToken } from './parts.js';
 
 const MOVED = 5;
 
+/** Inputs that a newer drawing took the place of: losing the focus by that is not the end of typing. */
+const replaced = new WeakSet<HTMLInputElement>();
+
+const names = (box: HTMLElement): HTMLInputElement[] => [...box.querySelectorAll<HTMLInputElement>('.title input')];
+
+/** Draws `content` into `box`; a name that is being typed keeps its text, caret and focus. */
+function fillAround(box: HTMLElement, ...content: Node[]): void {
+  const { activeElement } = box.getRootNode() as Document | ShadowRoot;
+  const before = names(box);
+  const typed = before.find((input) => input === activeElement);
+  for (const input of before) replaced.add(input);
+  fill(box, ...content);
+  const input = typed && names(box)[before.indexOf(typed)];
+  if (!input) return;
+  input.value = typed.value;
+  input.focus();
+  input.setSelectionRange(typed.selectionStart, typed.selectionEnd);
+}
+
 function title(
   snapshot: InterventionsSnapshot,
   index: number,
@@ -19,7 +38,14 @@ function title(
   if (!pin) return el('div', { class: 'title' }, el('strong', {}, 'Current'));
   const input = el('input', { aria: { label: `Name of pinned intervention ${index + 1}` }, title: 'Rename' });
   Object.assign(input, { type: 'text', value: pin.name, disabled });
-  input.addEventListener('change', () => send({ type: 'rename', index, name: input.value }));
+  const rename = (): void => {
+    if (!replaced.has(input) && input.value !== pin.name) send({ type: 'rename', index, name: input.value });
+  };
+  input.addEventListener('blur', rename);
+  input.addEventListener('keydown', ({ key }) => {
+    if (key === 'Escape') input.value = pin.name;
+    if (key === 'Enter') rename();
+  });
   const buttons = [
     button({
       label: 'Make current',
@@ -78,5 +104,6 @@ export function drawPins(
       el('div', { class: 'moved' }, ...moved),
     );
   });
-  fill(box, el('h3', {}, `Pinned, ${setting.pins.length} of 4, and current`), el('div', { class: 'pins' }, ...cards));
+  const heading = el('h3', {}, `Pinned, ${setting.pins.length} of 4, and current`);
+  fillAround(box, heading, el('div', { class: 'pins' }, ...cards));
 }

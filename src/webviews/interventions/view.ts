@@ -21,7 +21,7 @@ import type { OpenView, ViewHost } from '../ui/view.js';
 import { arrange } from './columns.js';
 import { interventionControls, samplingControls, type Controls } from './controls.js';
 import { createFinder, type Finder } from './finder.js';
-import { asked, cellCode, exported, keptSnapshot, reduce, within, type InterventionsAction } from './model.js';
+import { asked, cellCode, exported, keptSnapshot, reduce, renamed, within, type InterventionsAction } from './model.js';
 import { drawSecond, drawTables, drawTexts, drawTokens } from './results.js';
 import { drawPins } from './pins.js';
 import { promptBox } from './promptBox.js';
@@ -270,7 +270,8 @@ class InterventionsPanel {
     try {
       const result = await this.ask(() => this.source!.call('run', { prompt, interventions: asked(setting) }));
       const current = { ...setting.current, positions: within(setting.current.positions, result.tokens.length) };
-      this.shot = { ...this.shot, setting: { ...setting, current }, result };
+      const pins = renamed(setting.pins, this.setting.pins);
+      this.shot = { ...this.shot, setting: { ...setting, current, pins }, result };
       this.tell(`run in ${duration(result.ms)}`);
       this.notice = null;
       this.draw();

@@ -70,8 +70,7 @@ describe('calls that take rows', () => {
       expect(await call(tensor as never)).toEqual(of);
       tensor.dispose();
       const told = session.context.printed.slice(printed).filter((text) => text.includes('loaded from cache'));
-      // Layouts in one plane are loaded without a word.
-      expect(told).toHaveLength(name.startsWith('fg.maps.alignedUmap') ? 0 : 2);
+      expect(told).toHaveLength(2);
       await expect(call({ rows: 20, cols: 3, data: new Float32Array(10) } as never)).rejects.toThrow(
         'is of 20 rows and 3 columns but has 10 values; expected 60',
       );
