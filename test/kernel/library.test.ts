@@ -1,5 +1,5 @@
 /** The kernel as a package that other programs import. */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -98,6 +98,21 @@ describe('the package', () => {
     expect(run('artifacts', 'list', '--kind', 'sae', '--artifacts', 'of-run').stdout).toContain('0 of 1 artifacts');
     expect(run('run', 'one.ts', '--artifacts', 'of-run', '--device', 'cpu', '--param', 'deep={"n":4}').status).toBe(1);
     expect(run('run', 'one.ts', '--param', 'deep').status).toBe(2);
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('installed, ends by %s with exit code %i', async (signal, code) => {
+    const fgnb = path.join(folder, 'node_modules/feature-geometry/kernel/cli.cjs');
+    const begun = path.join(folder, `begun-${code}`);
+    const source = `fs.writeFileSync(${JSON.stringify(begun)}, '')\nawait new Promise((r) => setTimeout(r, 120_000))\n`;
+    fs.writeFileSync(path.join(folder, `stopped-${code}.ts`), source);
+    const child = spawn(process.execPath, [fgnb, 'run', `stopped-${code}.ts`, '--device', 'cpu'], { cwd: folder });
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    await expect.poll(() => fs.existsSync(begun), { timeout: 60_000 }).toBe(true);
+    child.kill(signal);
+    expect(await ended).toBe(code);
   });
 });
 
