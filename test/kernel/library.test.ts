@@ -106,7 +106,7 @@ describe('the package', () => {
   ] as const)('installed, ends by %s with exit code %i', async (signal, code) => {
     const fgnb = path.join(folder, 'node_modules/feature-geometry/kernel/cli.cjs');
     const begun = path.join(folder, `begun-${code}`);
-    const source = `fs.writeFileSync(${JSON.stringify(begun)}, '')\nawait new Promise((r) => setTimeout(r, 120_000))\n`;
+    const source = `import fs from "node:fs"\nfs.writeFileSync(${JSON.stringify(begun)}, '')\nawait new Promise((r) => setTimeout(r, 120_000))\n`;
     fs.writeFileSync(path.join(folder, `stopped-${code}.ts`), source);
     const child = spawn(process.execPath, [fgnb, 'run', `stopped-${code}.ts`, '--device', 'cpu'], { cwd: folder });
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve));

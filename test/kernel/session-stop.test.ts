@@ -96,7 +96,12 @@ describe.skipIf(process.platform === 'win32')('a run that is told to stop', () =
   });
 
   it('ends a loop that sees no stop, and does not begin the next cell', async () => {
-    const folder = notebook('loop', '"first"', 'for (;;) {}', 'fs.writeFileSync("reached", "")');
+    const folder = notebook(
+      'loop',
+      '"first"',
+      'for (;;) {}',
+      'import fs from "node:fs"\nfs.writeFileSync("reached", "")',
+    );
     const ended = await fgnb(folder, ['run', 'n.fgnb', '--out', 'out.fgnb'], (child, stdout) =>
       when(
         () => stdout().includes('[1/3]'),
