@@ -10,6 +10,7 @@ import { CALL, KEPT, requireThing, thing, type Arg } from '../verb/common.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
 import { RELATIONS, relations as relate, relationSettings, runNamesOf } from './relations.js';
+import { comparedWarnings } from './oneSpace.js';
 import { halvesOfSide, residualVectors } from './residuals.js';
 import { rotationTransfer, TRANSFER, transferRunNames, transferSettings } from './rotation.js';
 import { requireSide, sideArg, sidePairings } from './sides.js';
@@ -133,8 +134,14 @@ const saesArg: Arg<readonly MatrixInput[], readonly Matrix[]> = {
   },
 };
 
+const WITH_ITSELF = {
+  same: 'every feature finds itself there, which says nothing of other seeds; give SAEs that were trained apart',
+  meant: 'another seed',
+  cosines: 'MMCS and subspace',
+} as const;
+
 export const stability = verb({
-  doc: 'Which features of an SAE come back in others of the same activations, such as those of other seeds. Of each feature the share of the others in which it has a partner at a least cosine or r, its best likeness, and, where it has no partner, whether the directions around it come back as a subspace (principal angles): columns for maps and graphs (`fg.show(layout, { activations, columns: stable.columns })`), tables and charts. Of the SAE the mean stability, MMCS (mean of the largest cosines) and the mean subspace match, each beside its null and with a bootstrap interval over features.',
+  doc: 'Which features of an SAE come back in others of the same activations, such as those of other seeds. Of each feature the share of the others in which it has a partner at a least cosine or r, its best likeness, and, where it has no partner, whether the directions around it come back as a subspace (principal angles): columns for maps and graphs (`fg.show(layout, { activations, columns: stable.columns })`), tables and charts. Of the SAE the mean stability, MMCS (mean of the largest cosines) and the mean subspace match, each beside its null and with a bootstrap interval over features. An SAE that is given twice, and SAEs of other models or hooks, are warned of.',
   args: [saesArg],
   options: { ...STABILITY, ...CLUSTER, ...KEPT },
   errors: [
@@ -152,6 +159,11 @@ export const stability = verb({
           { name: `SAE ${i}`, id: matrixId(saes[i]) },
         );
     });
+  },
+  before({ env, options: { activations } }, saes) {
+    const all = saes.map((decoder, i) => ({ name: `SAE ${i}`, decoder, activations: activations?.[i] }));
+    for (const warning of comparedWarnings(all, WITH_ITSELF)) env.context.print(`Warning: ${warning}`);
+    return Promise.resolve();
   },
   run: ({ options, call, remember }, decoders) =>
     stable(

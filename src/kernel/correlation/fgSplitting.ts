@@ -13,6 +13,7 @@ import type { Environment } from '../verb/environment.js';
 import { value } from '../verb/option.js';
 import { CLUSTER } from '../verb/split.js';
 import { verb } from '../verb/verb.js';
+import { comparedWarnings } from './oneSpace.js';
 import { splitting as split, SPLITTING_VERSION, splittingRunNames } from './splitting.js';
 import { SPLITTING, splittingSettings } from './splittingTypes.js';
 
@@ -68,8 +69,14 @@ function storeOf(kind: string, store: SparseActivations, sae: Matrix, baseline: 
   );
 }
 
+const ONE_SAE = {
+  same: 'every feature is its own child, which says nothing of splitting; give SAEs of two widths',
+  meant: 'another width',
+  cosines: 'cosines of children and the test of absorption',
+} as const;
+
 export const splitting = verb({
-  doc: 'Feature splitting: the features of a large SAE that belong to each feature of a small one of the same activations, by how they fire over the same tokens or by decoder rows alone (no model is needed). Of each parent its children with cosine and r, how far they cover it, the entropy of their shares, and a null; of both SAEs the mean coverage beside its null and with a bootstrap interval over parents; and, by activations, candidates of absorption with a functional test. Shown as a tree and tables.',
+  doc: 'Feature splitting: the features of a large SAE that belong to each feature of a small one of the same activations, by how they fire over the same tokens or by decoder rows alone (no model is needed). Of each parent its children with cosine and r, how far they cover it, the entropy of their shares, and a null; of both SAEs the mean coverage beside its null and with a bootstrap interval over parents; and, by activations, candidates of absorption with a functional test. One SAE against itself, and SAEs of two models or hooks, are warned of. Shown as a tree and tables.',
   args: [
     rowsArg('small', 'The small SAE, or its decoder rows.'),
     rowsArg('large', 'The large SAE, or its decoder rows.'),
@@ -91,6 +98,15 @@ export const splitting = verb({
       throw new TypeError(
         `fg.correlation.splitting: ${given[0]} is read with activations alone; give { activations: { small, large } }`,
       );
+  },
+  before({ env, options: { activations } }, small, large) {
+    const both = Object.entries({ small, large }).map(([side, decoder]) => ({
+      name: `the ${side} SAE`,
+      decoder,
+      activations: activations?.[side as 'small' | 'large'],
+    }));
+    for (const warning of comparedWarnings(both, ONE_SAE)) env.context.print(`Warning: ${warning}`);
+    return Promise.resolve();
   },
   run: ({ options, call, remember }, small, large) =>
     split(

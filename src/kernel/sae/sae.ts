@@ -9,6 +9,7 @@ import { canonicalJson, sha256 } from '../io/hash.js';
 import { EXTRA_TENSORS, type Architecture, type ExtraTensor } from './architectures/architecture.js';
 import { architectureOf } from './architectures/index.js';
 import { decodeRows, encodeRows, firstNonFinite, type Coder } from './encode.js';
+import { rememberSite } from './site.js';
 import { saeTitle, shownArchitecture } from './title.js';
 import type { EncodedRows, Sae, SaeConfig, SaeWeights } from './types.js';
 
@@ -33,6 +34,9 @@ export function createSae(config: SaeConfig, weights: SaeWeights): Sae {
   };
   const name = nameOf(config);
   nameRows(W_dec, saeTitle({ name, config }));
+  // What a transcoder writes is elsewhere than what it reads.
+  const { modelName: model, modelId, hookName, hookNameOut: hook = hookName } = config;
+  rememberSite(W_dec, { model, modelId, hook });
   return {
     ...weights,
     name,
