@@ -88,7 +88,7 @@ class TypeTexts {
   #blank = ts.createSourceFile('types.d.ts', '', ts.ScriptTarget.Latest);
   /** Symbol → name. */
   used = new Map();
-  /** Types that are derived from declared kinds; the compiler forgets their names. */
+  /** Types that are derived from declared kinds, and unions in others; the compiler forgets their names. */
   #derived = [];
 
   constructor(checker, root) {
@@ -114,7 +114,9 @@ class TypeTexts {
       return of && `${type.symbol.name === 'ReadonlyArray' ? 'readonly ' : ''}${of}[]`;
     }
     const parts = type.isUnion() ? type.types : [type];
-    const found = this.#derived.filter((each) => each.parts.every((part) => parts.includes(part)));
+    const all = this.#derived.filter((each) => each.parts.every((part) => parts.includes(part)));
+    const isIn = (a, b) => a.parts.length < b.parts.length && a.parts.every((part) => b.parts.includes(part));
+    const found = all.filter((each) => !all.some((larger) => isIn(each, larger)));
     const others = parts.filter((part) => !found.some((each) => each.parts.includes(part)));
     const named = others.map((part) => (part === type ? undefined : this.#named(part, where)));
     if (found.length === 0 && named.every((text) => text === undefined)) return undefined;
@@ -205,10 +207,15 @@ function kindsOf(options, found = new Map()) {
   return found;
 }
 
+/** Unions of many forms that pages call by their names where others stand beside them. */
+const UNIONS = new Set(['MatrixInput', 'LensSpec']);
+
 /** Adds to each kind the types of its members, from the exported type that is derived from it. */
 function typeKinds(checker, texts, kinds, program) {
   for (const file of program.getSourceFiles())
     for (const node of file.statements) {
+      if (ts.isTypeAliasDeclaration(node) && UNIONS.has(node.name.text))
+        texts.derived(checker.getSymbolAtLocation(node.name));
       const found = ts.isTypeAliasDeclaration(node) && kinds.get(node.name.text);
       if (!found || !file.fileName.startsWith(`${texts.kernel}/`)) continue;
       const type = texts.derived(checker.getSymbolAtLocation(node.name));

@@ -14,7 +14,7 @@ import { extended, findings, nulls, overlap, persistence, stability, sweep } fro
 import { graphFile } from './exports.js';
 import { mapperGraph } from './graph.js';
 import { loadLens, saveLens } from './lensSaved.js';
-import { checkLens, PIPELINE, type LensSpec, type MapperOptions } from './options.js';
+import { readLens, PIPELINE, type LensSpec, type MapperOptions } from './options.js';
 import { mapperLens } from './plan.js';
 import { graphArg, points } from './points.js';
 import { layoutVersion } from './layoutVersion.js';
@@ -47,10 +47,7 @@ const graph = verb({
 const lensArg: Arg<LensSpec> = {
   name: 'lens',
   doc: "A lens such as 'pca' or { kind: 'umap', metric: 'cosine' }, or a chain of these.",
-  parse(given, at) {
-    checkLens(given, at);
-    return given as LensSpec;
-  },
+  parse: readLens,
 };
 
 const lens = verb({

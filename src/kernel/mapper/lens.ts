@@ -10,7 +10,8 @@ import { density, eccentricity } from './lensPairs.js';
 import { isomap } from './isomap.js';
 import {
   LENSES,
-  checkLens,
+  readLens,
+  valuesGiven,
   type IsomapLens,
   type LensSpec,
   type LensStep,
@@ -51,24 +52,12 @@ const PRESETS: Record<string, readonly LensStep[]> = {
 
 type Step = Exclude<LensStep, 'isomap-umap'>;
 
-/** Values that the caller has, as a step; undefined when the specification is one already. */
-function givenValues(spec: LensSpec): Step | undefined {
-  if (ArrayBuffer.isView(spec)) return { kind: 'column', values: spec as Float32Array };
-  if (typeof spec !== 'object' || spec === null || 'kind' in spec) return undefined;
-  if ('coordinates' in spec)
-    return { kind: 'values', values: spec.coordinates, dims: spec.axes ?? 2, description: spec.description };
-  if ('dims' in spec) return { ...spec, kind: 'values' };
-  if ('cols' in spec) return { kind: 'values', values: spec.data, dims: spec.cols };
-  return undefined;
-}
-
 /** A chain of steps with presets and given values written out. */
 export function stepsOf(spec: LensSpec): readonly Step[] {
-  const given = givenValues(spec);
-  if (given) return [given];
-  const list = (Array.isArray(spec) ? spec : [spec]) as readonly LensStep[];
-  return list.flatMap(
-    (s) => (PRESETS[typeof s === 'string' ? s : s?.kind] ?? [givenValues(s) ?? s]) as readonly Step[],
+  const read = readLens(spec, 'lens');
+  const list = Array.isArray(read) && typeof read[0] !== 'number' ? read : [read];
+  return (list as readonly LensStep[]).flatMap(
+    (s) => (PRESETS[typeof s === 'string' ? s : s?.kind] ?? [valuesGiven(s, 'lens') ?? s]) as readonly Step[],
   );
 }
 
@@ -313,7 +302,6 @@ export async function computeLens(
   options: { seed: number; given: number; kept: Int32Array },
   call: CallOptions = {},
 ): Promise<ComputedLens> {
-  checkLens(spec, 'lens');
   const start: Stage = { values: new Float64Array(0), dims: x.cols, names: [], description: '', warnings: [] };
   const stage = await chain(start, x, spec, { ...options, call });
   const found = [...new Set([...constantDimensions(stage), ...(stage.constant?.keys() ?? [])])].sort((a, b) => a - b);

@@ -4,6 +4,7 @@ import { usually } from '../verb/filled.js';
 import { types } from 'node:util';
 import type { FiringStatistics } from '../activations/types.js';
 import type { Matrix } from '../compute/matrix.js';
+import { exactMatrix, type MatrixInput } from '../io/matrixInput.js';
 import { UMAP } from '../maps/options.js';
 import type { Layout } from '../maps/types.js';
 import { rowsOption } from '../verb/common.js';
@@ -56,9 +57,9 @@ const joined: Option<JoinedLenses> = {
   parse(given, at) {
     if (!Array.isArray(given)) throw new TypeError(`${at} is ${written(given)}; expected an array of lenses`);
     if (given.length === 0) throw new RangeError(`${at} is []; expected at least one lens`);
-    given.forEach((lens: unknown, i) => checkLens(lens, `${at}[${i}]`));
-    return given as JoinedLenses;
+    return given.map((lens: unknown, i) => readLens(lens, `${at}[${i}]`));
   },
+  rows: true,
 };
 
 /** Lenses by kind; those that need no further word may be given by their name alone. */
@@ -156,6 +157,7 @@ export type IsomapLens = OfKind<typeof LENSES, 'isomap'>;
 export type DensityLens = OfKind<typeof LENSES, 'density'>;
 export type EccentricityLens = OfKind<typeof LENSES, 'eccentricity'>;
 export type ValuesLens = OfKind<typeof LENSES, 'values'>;
+type ColumnLens = OfKind<typeof LENSES, 'column'>;
 export type ActivationLensKind = 'firingRate' | 'meanActivation' | 'maxActivation' | 'activationStd';
 
 /** Lenses that need no further word. */
@@ -181,32 +183,59 @@ export type LensStep = LensName | LensKind;
 
 /**
  * One lens; a chain of lenses, each of which sees the values of the one before; or what you have: an array with a value
- * per point, what fg.mapper.lens or fg.maps.umap and fg.maps.pca returned, a matrix with a row per point.
+ * per point, what fg.mapper.lens or fg.maps.umap and fg.maps.pca returned, a matrix with a row per point in any form.
  */
-export type LensSpec = LensStep | readonly LensStep[] | Float32Array | Float64Array | LensValues | Layout | Matrix;
+export type LensSpec = LensStep | readonly LensStep[] | GivenLens;
+
+/** Values of the points that one has. */
+type GivenLens = readonly number[] | Float32Array | Float64Array | LensValues | Layout | MatrixInput;
 
 const LENS = "a lens such as { kind: 'pca' }, a chain of lenses, or values of the points";
 const byName = Object.entries(LENSES.table as Record<string, { members: Schema }>)
   .filter(([, { members }]) => !Object.values(members).some((member) => member.required))
   .map(([name]) => name);
 
-/** @throws TypeError or RangeError that names the part of `given` that is no lens */
-export function checkLens(given: unknown, at: string): void {
-  if (Array.isArray(given)) {
-    if (given.length === 0) throw new RangeError(`${at}: a chain needs at least one step`);
-    return given.forEach((step: unknown, i) => checkStep(step, `${at}[${i}]`));
+const allAre = (list: unknown, type: (v: unknown) => boolean): boolean =>
+  Array.isArray(list) && list.length > 0 && list.every(type);
+
+const isMatrix = (given: object): given is MatrixInput & object =>
+  ['cols', 'shape', 'decoder'].some((name) => name in given) || allAre(given, Array.isArray);
+
+/** Numbers of the points as a step of kind 'column' or 'values'; undefined for what is a step, or a chain, already. */
+export function valuesGiven(given: unknown, at: string): ColumnLens | ValuesLens | undefined {
+  if (ArrayBuffer.isView(given) || allAre(given, (v) => typeof v === 'number'))
+    return { kind: 'column', values: given as ArrayLike<number> };
+  if (typeof given !== 'object' || given === null || 'kind' in given) return undefined;
+  if ('coordinates' in given) {
+    const { coordinates, axes, description } = given as Layout;
+    return { kind: 'values', values: coordinates, dims: axes ?? 2, description };
   }
-  checkStep(given, at);
+  if ('dims' in given) return { ...(given as LensValues), kind: 'values' };
+  if (!isMatrix(given)) return undefined;
+  const { data, cols } = exactMatrix(given, at);
+  return { kind: 'values', values: data, dims: cols };
 }
 
-function checkStep(given: unknown, at: string): void {
-  if (typeof given === 'string') return byName.includes(given) ? undefined : refuseKind(at, given, byName);
-  if (ArrayBuffer.isView(given)) return;
+/**
+ * The lens as it was given, but a matrix in another form than { rows, cols, data } in this one.
+ * @throws TypeError or RangeError that names the part of `given` that is no lens
+ */
+export function readLens(given: unknown, at: string): LensSpec {
+  if (!Array.isArray(given) || allAre(given, Array.isArray) || allAre(given, (v) => typeof v === 'number'))
+    return readStep(given, at);
+  if (given.length === 0) throw new RangeError(`${at}: a chain needs at least one step`);
+  return given.map((step: unknown, i) => readStep(step, `${at}[${i}]`)) as readonly LensStep[];
+}
+
+function readStep(given: unknown, at: string): LensSpec {
+  if (typeof given === 'string') return byName.includes(given) ? (given as LensName) : refuseKind(at, given, byName);
   if (types.isPromise(given)) throw new TypeError(`${at} is a promise: write "await" before the call that made it`);
   if (typeof given !== 'object' || given === null) throw new TypeError(`${at} is ${written(given)}; expected ${LENS}`);
-  if ('kind' in given) return LENSES.check(given, at);
-  if (!['coordinates', 'dims', 'cols'].some((name) => name in given))
-    throw new TypeError(`${at} is an object without a kind; expected ${LENS}`);
+  if ('kind' in given) return LENSES.read(given, at) as LensKind;
+  if ('coordinates' in given || 'dims' in given) return given as LensSpec;
+  if (isMatrix(given)) return exactMatrix(given, at);
+  if (valuesGiven(given, at)) return given as LensSpec;
+  throw new TypeError(`${at} is an object without a kind; expected ${LENS}`);
 }
 
 const countOf = (doc: string) => usually(oneOrSeveral(whole({ doc, min: 1 })), 10);
@@ -314,10 +343,10 @@ export const CLUSTERERS = kinds('ClustererSpec', {
 });
 export type ClustererSpec = OneOf<typeof CLUSTERERS>;
 
-const lens = usually(
-  formed<LensSpec>({ expected: LENS, doc: 'What the points are seen through.' }, checkLens, LENSES),
-  { kind: 'pca', components: 2 },
-);
+const lens = usually(formed<LensSpec>({ expected: LENS, doc: 'What the points are seen through.' }, readLens, LENSES), {
+  kind: 'pca',
+  components: 2,
+});
 
 /** Everything but lens and cover. */
 export const OTHERS = {

@@ -1,5 +1,7 @@
 /** UMAP's options, by umap-js's names. */
 import type { CallOptions } from '../compute/call.js';
+import type { Matrix } from '../compute/matrix.js';
+import { asMatrixNow, MATRIX_FORMS, type MatrixInput } from '../io/matrixInput.js';
 import type { Watched } from './types.js';
 import { choice, real, value, whole, type Given } from '../verb/option.js';
 
@@ -55,11 +57,15 @@ export const FOUND = {
     },
     (v) => typeof v === 'object' && v !== null && 'indices' in v && 'distances' in v,
   ),
-  positions: value<Float32Array>(
-    'a Float32Array of n × 2 numbers',
-    { doc: 'Where points start, as they are: the layout of other rows of the same points, say.', fallback: '`init`' },
-    (v) => v instanceof Float32Array,
-  ),
+  positions: {
+    ...value<MatrixInput | Float32Array>(`a Float32Array of n × 2 numbers, or ${MATRIX_FORMS}`, {
+      doc: 'Where points start, as they are: the layout of other rows of the same points, say; n × 3 with `nComponents` 3.',
+      fallback: '`init`',
+    }),
+    rows: true,
+    parse: (given: unknown, name: string): Matrix | Float32Array | undefined =>
+      given === undefined || given instanceof Float32Array ? given : asMatrixNow(given as MatrixInput, name),
+  },
 } as const;
 
 /** Of new points in a layout. */

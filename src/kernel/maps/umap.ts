@@ -13,6 +13,7 @@ import { only, parseOptions, type Parsed } from '../verb/option.js';
 import { ActivationRows } from './activationRows.js';
 import { components, fuzzyUnion, memberships, type FuzzyGraph, type Neighbours } from './fuzzyGraph.js';
 import { principalAxes, project } from './pca.js';
+import { asMatrixNow } from '../io/matrixInput.js';
 import { UMAP, UMAP_VERSION, type GivenNeighbours, type UmapOptions } from './options.js';
 import { finiteRows, spread } from './rows.js';
 import { spectralLayout } from './spectral.js';
@@ -69,13 +70,17 @@ export function requireNeighbours({ indices, distances }: GivenNeighbours, n: nu
   }
 }
 
-/** @throws RangeError where they are not n × axes finite numbers */
-function requirePositions(positions: Float32Array, n: number, axes: number): void {
-  const odd = positions.findIndex((v) => !Number.isFinite(v));
-  if (positions.length !== axes * n || odd >= 0)
+/** Positions that were given, n × axes. @throws RangeError where they are not as many finite numbers */
+function positionsOf(given: NonNullable<UmapOptions['positions']>, n: number, axes: number): Float32Array {
+  const rows = given instanceof Float32Array ? undefined : asMatrixNow(given, 'UMAP: positions');
+  const y = given instanceof Float32Array ? given : rows!.data;
+  const odd = y.findIndex((v) => !Number.isFinite(v));
+  const sizes = rows ? `${rows.rows} × ${rows.cols}` : String(y.length);
+  if (y.length !== axes * n || (rows && rows.cols !== axes) || odd >= 0)
     throw new RangeError(
-      `UMAP: positions are ${positions.length} numbers${odd >= 0 ? `, number ${odd} is ${positions[odd]}` : ''}; expected ${n} × ${axes} finite ones`,
+      `UMAP: positions are ${sizes} numbers${odd >= 0 ? `, number ${odd} is ${y[odd]}` : ''}; expected ${n} × ${axes} finite ones`,
     );
+  return y;
 }
 
 /** The exact neighbour graph of n × d rows. */
@@ -176,7 +181,7 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
   const { graph } = await umapGraph(kept.matrix, options);
   const made = await laidOut(kept.matrix, graph, s, options);
   return layoutOf(made, {
-    identity: [`${x.rows} ${x.cols}`, x.data, ...foundBefore(options)],
+    identity: [`${x.rows} ${x.cols}`, x.data, ...foundBefore(options, n, s)],
     near: options.neighbours ? GIVEN : `n_neighbors ${s.nNeighbors}`,
     index: kept.index,
     points: x.rows,
@@ -257,11 +262,11 @@ const axesOf = ({ nComponents = UMAP.nComponents.usual }: Settings): 2 | 3 => nC
 const curveOf = ({ a, b, spread, minDist }: Settings): { a: number; b: number } =>
   a === undefined || b === undefined ? curveParameters(spread, minDist) : { a, b };
 
-/** What was given in place of the search and the start, for the identity of the layout. */
-function foundBefore({ neighbours, positions }: UmapOptions): Array<string | ArrayBufferView> {
+/** What was given in place of the search and the start, for the identity of the layout of n rows. */
+function foundBefore({ neighbours, positions }: UmapOptions, n: number, s: Settings): Array<string | ArrayBufferView> {
   return [
     ...(neighbours ? ['neighbours', neighbours.indices, neighbours.distances] : []),
-    ...(positions ? ['positions', positions] : []),
+    ...(positions ? ['positions', positionsOf(positions, n, axesOf(s))] : []),
   ];
 }
 
@@ -285,10 +290,8 @@ export interface Start {
 /** Starting positions scaled to [0, 10] as umap-learn does, with its 1e-4 jitter. */
 export async function initialPositions(x: Matrix, graph: FuzzyGraph, s: Settings, call: UmapOptions): Promise<Start> {
   const axes = axesOf(s);
-  if (call.positions) {
-    requirePositions(call.positions, x.rows, axes);
-    return { y: call.positions.slice(), init: 'given', note: 'given start' };
-  }
+  if (call.positions)
+    return { y: positionsOf(call.positions, x.rows, axes).slice(), init: 'given', note: 'given start' };
   const random = new Random(s.seed).fork('start');
   if (s.init === 'random')
     return { y: Float32Array.from({ length: axes * x.rows }, () => 20 * random.next() - 10), init: 'random' };

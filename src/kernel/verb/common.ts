@@ -119,9 +119,10 @@ export const rowsArg = (name: string, doc: string): Arg<MatrixInput, Matrix> => 
   parse: (value, at) => asMatrix(value as MatrixInput, at),
 });
 
-/** The same as an option, but without tensors, whose values take time to read. */
+/** The same as an option. */
 export const rowsOption = (words: { doc: string; identity?: boolean }): Option<MatrixInput, Matrix | undefined> => ({
   ...value<MatrixInput>(MATRIX_FORMS, words),
+  rows: true,
   parse: (given, name) => (given === undefined ? undefined : asMatrixNow(given as MatrixInput, name)),
 });
 

@@ -1,10 +1,20 @@
 /**
  * Options that are objects of several kinds, such as a cover or a law of firing: each kind declared once, checked at
- * every depth. The value is passed on unchanged: identities of results are made from it.
+ * every depth. The value is passed on unchanged, since identities of results are made from it; rows of numbers alone are
+ * brought into one form.
  */
 import { types } from 'node:util';
 import { nearName } from '../compute/words.js';
-import { parseOptions, requireKnown, written, type Given, type Option, type Schema } from './option.js';
+import {
+  holdsRows,
+  parseOptions,
+  requireKnown,
+  rowsRead,
+  written,
+  type Given,
+  type Option,
+  type Schema,
+} from './option.js';
 
 /** One kind of an object, identified by its member `kind`. */
 export interface Kind<S extends Schema = Schema> {
@@ -23,13 +33,15 @@ export interface Kinds<K extends KindTable = KindTable, Unnamed extends string =
   readonly type: string;
   readonly table: K;
   readonly unnamed?: Unnamed;
+  /** True: members hold rows of numbers. */
+  readonly rows?: true;
   /**
-   * Checks an object and changes nothing.
+   * Checks an object; what it returns is the same object, unless rows of numbers in it were given in another form.
    * @param at begins messages: "cover"
    * @throws TypeError for a value that is no object or has unknown members, RangeError for an unknown kind and for
    *   values outside their range
    */
-  check(value: unknown, at: string): void;
+  read(value: unknown, at: string): unknown;
 }
 
 type Flat<T> = { readonly [M in keyof T]: T[M] };
@@ -44,6 +56,9 @@ export type OneOf<T> =
 /** An object of one given kind. */
 export type OfKind<T, N extends string> =
   T extends Kinds<infer K, infer Unnamed> ? Flat<Named<N, Unnamed> & Given<K[N]['members']>> : never;
+
+/** The member that says the kind, in a schema. */
+const KIND: Option<string> = { doc: '', expected: 'a kind', telling: false, identity: true, parse: String };
 
 const listed = (names: readonly string[]): string => {
   const quoted = names.map((name) => `'${name}'`);
@@ -70,15 +85,18 @@ export function kinds<const K extends KindTable, const Unnamed extends keyof K &
   unnamed?: Unnamed,
 ): Kinds<K, Unnamed> {
   const names = Object.keys(table);
-  const check = (value: unknown, at: string): void => {
+  const read = (value: unknown, at: string): unknown => {
     if (types.isPromise(value)) throw new TypeError(`${at} is a promise: write "await" before the call that made it`);
     if (!isObject(value))
       throw new TypeError(`${at} is ${written(value)}; expected an object of kind ${listed(names)}`);
     const { kind = unnamed, ...members } = value;
     if (typeof kind !== 'string' || !Object.hasOwn(table, kind)) refuseKind(at, kind, names);
-    parseOptions(`${at} of kind '${kind}'`, members, table[kind].members, {}, at);
+    const schema = table[kind].members;
+    const parsed = parseOptions(`${at} of kind '${kind}'`, members, schema, {}, at);
+    return rowsRead(value, parsed, { kind: KIND, ...schema });
   };
-  return { type, table, ...(unnamed === undefined ? {} : { unnamed }), check };
+  const rows = Object.assign({}, ...Object.values(table).map(({ members }) => holdsRows(members))) as { rows?: true };
+  return { type, table, ...(unnamed === undefined ? {} : { unnamed }), ...rows, read };
 }
 
 interface Words {
@@ -92,13 +110,16 @@ interface Words {
 
 /** An option that is an object of one of several kinds. */
 export function ofKind<T extends Kinds>(of: T, words: Words): Option<OneOf<T>> {
-  return formed(words, (value, at) => of.check(value, at), of);
+  return formed(words, (value, at) => of.read(value, at), of);
 }
 
-/** An option with a check of its own that passes on the value unchanged. @param of kinds that it names, for docs/api */
+/**
+ * An option with a check of its own, which passes on the value unchanged unless the check returns another.
+ * @param of kinds that it names, for docs/api
+ */
 export function formed<G>(
   words: Words,
-  check: (value: unknown, at: string) => void,
+  check: (value: unknown, at: string) => unknown,
   ...of: ReadonlyArray<Kinds | undefined>
 ): Option<G> {
   const named = of.filter((each) => each !== undefined);
@@ -108,11 +129,11 @@ export function formed<G>(
     telling: true,
     identity: true,
     kinds: named,
+    ...(named.some(({ rows }) => rows) ? { rows: true } : {}),
     ...(words.fallback === undefined ? {} : { fallback: words.fallback }),
     parse(value, at) {
       if (value === undefined) return undefined;
-      check(value, at);
-      return value as G;
+      return (check(value, at) ?? value) as G;
     },
   };
 }
@@ -140,11 +161,11 @@ export function listOf<G>(of: Option<G>, least = 0): Option<readonly G[]> {
       if (value === undefined) return undefined;
       if (!Array.isArray(value)) throw new TypeError(`${at} is ${written(value)}; expected ${expected}`);
       if (value.length < least) throw new RangeError(`${at} is ${written(value)}; expected ${expected}`);
-      value.forEach((each: unknown, i) => {
+      const read = value.map((each: unknown, i) => {
         if (each === undefined) throw new TypeError(`${at}[${i}] is undefined; expected ${of.expected}`);
-        of.parse(each, `${at}[${i}]`);
+        return of.parse(each, `${at}[${i}]`);
       });
-      return value as readonly G[];
+      return (of.rows ? read : value) as readonly G[];
     },
   };
 }
@@ -161,11 +182,12 @@ export function form<S extends Schema>(
     telling: false,
     identity: true,
     members,
+    ...holdsRows(members),
     ...(words.fallback === undefined ? {} : { fallback: words.fallback }),
     parse(value, at) {
       if (value === undefined) return undefined;
-      parseOptions(at, value, members);
-      return value as Given<S>;
+      const parsed = parseOptions(at, value, members);
+      return rowsRead(value as Given<S>, parsed, members);
     },
   };
 }
@@ -205,11 +227,12 @@ function formOf(value: unknown, { number, array, object, pattern }: ByType): Opt
 export function byType<const T extends ByType>(of: T, words: Words): Option<TextOf<T> | FormOf<T> | YesOf<T>> {
   const { texts, number, array, object, pattern, yes } = of;
   return formed(words, (value, at) => {
-    if (typeof value === 'string' && (texts === 'any' || texts?.includes(value))) return;
-    if (yes && value === true) return;
+    if (typeof value === 'string' && (texts === 'any' || texts?.includes(value))) return undefined;
+    if (yes && value === true) return undefined;
     const form = formOf(value, { number, array, object, pattern });
     if (!form) refuseForm(at, value, words.expected);
     form.parse(value, at);
+    return undefined;
   });
 }
 

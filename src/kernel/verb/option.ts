@@ -28,6 +28,8 @@ export interface Described {
   readonly short?: string;
   /** Objects of several kinds that may stand for the option or in it. */
   readonly kinds?: readonly Kinds[];
+  /** True: it is, or holds, rows of numbers in any of their forms (io/matrixInput.ts); what is parsed holds one form. */
+  readonly rows?: true;
 }
 
 /** An option: what cells may write (Given), and what the verb works with (Parsed). */
@@ -395,6 +397,19 @@ export function only<S extends Schema>(schema: S, options: Readonly<Record<strin
 export function membersGiven<G extends object>(given: G | number | undefined, short: keyof G): G {
   return typeof given === 'object' ? given : ((given === undefined ? {} : { [short]: given }) as G);
 }
+
+/** Options as given, but with rows of numbers in the one form in which they are read. */
+export function rowsRead<G extends object>(given: G, parsed: Readonly<Record<string, unknown>>, schema: Schema): G {
+  const names = Object.entries(given).flatMap(([name, v]) => (v !== undefined && schema[name].rows ? [name] : []));
+  const changed = names.filter((name) => parsed[name] !== (given as Record<string, unknown>)[name]);
+  return changed.length === 0
+    ? given
+    : { ...given, ...Object.fromEntries(changed.map((name) => [name, parsed[name]])) };
+}
+
+/** The mark of options some of which hold rows. */
+export const holdsRows = (schema: Schema): Pick<Described, 'rows'> =>
+  Object.values(schema).some(({ rows }) => rows) ? { rows: true } : {};
 
 /** The given options that change the result, as artifact parameters. */
 export function identityOf(given: object | undefined, schema: Schema): Record<string, unknown> {

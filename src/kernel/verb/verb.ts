@@ -11,7 +11,7 @@ import { besideCalls, withoutBaselines, type Beside } from './beside.js';
 import { CALL, type Arg } from './common.js';
 import type { Environment } from './environment.js';
 import { keptResult, type Checked } from './kept.js';
-import { parseOptions, written, type Given, type Parsed, type Schema } from './option.js';
+import { parseOptions, rowsRead, written, type Given, type Parsed, type Schema } from './option.js';
 import { noteMade, noteVerb } from './recipe.js';
 import type { Remember } from './remember.js';
 import { countOf, noteMemory, noteSplit, type CLUSTER, type Pieces, type ShardFolder, type Spread } from './split.js';
@@ -193,9 +193,10 @@ export function checked(
   args: unknown[],
 ): Checked {
   const last = given[declared.args.length];
-  const options = parseOptions(name, last, declared.options ?? {});
+  const schema = declared.options ?? {};
+  const options = parseOptions(name, last, schema);
   declared.check?.(options, ...args);
-  return { options, args, given: last as object | undefined };
+  return { options, args, given: last ? rowsRead(last, options, schema) : undefined };
 }
 
 function displayed<T>(

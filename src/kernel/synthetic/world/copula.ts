@@ -136,11 +136,15 @@ export function blockCopula(
  */
 export function lowRankCopula(
   features: readonly number[],
-  o: Omit<OfKind<typeof CORRELATIONS, 'low-rank'>, 'kind' | 'features' | 'rank'> & { readonly rank: number },
+  o: Omit<OfKind<typeof CORRELATIONS, 'low-rank'>, 'kind' | 'features' | 'rank' | 'loadings'> & {
+    readonly rank: number;
+    readonly loadings?: readonly (readonly number[])[];
+  },
   p: Float64Array,
   random: Random,
 ): CopulaLaw {
-  const { loadings, rank, strength, scale } = filled(CORRELATIONS.table['low-rank'].members, o);
+  const { loadings, rank } = o;
+  const { strength, scale } = filled(CORRELATIONS.table['low-rank'].members, o);
   if (loadings && loadings.length !== features.length)
     throw new RangeError(`loadings has ${loadings.length} rows for ${features.length} features; expected one each`);
   const rows = features.map((_, i) => {

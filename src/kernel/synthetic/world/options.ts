@@ -3,6 +3,7 @@ import { isTypedArray } from '../../../protocol/objects.js';
 import { usually } from '../../verb/filled.js';
 import type { CallOptions } from '../../compute/call.js';
 import { form, formed, kinds, ofKind, oneOrSeveral, type OneOf } from '../../verb/kinds.js';
+import { exactRows, MATRIX_FORMS, type MatrixInput } from '../../io/matrixInput.js';
 import { choice, flag, real, required, value, whole, written, type Given, type Option } from '../../verb/option.js';
 
 const isNumbers = (v: unknown): boolean =>
@@ -12,7 +13,11 @@ const isLists = (v: unknown): boolean => Array.isArray(v) && v.every(isNumbers);
 const ids = (doc: string, fallback?: string) =>
   value<readonly number[]>('an array of feature ids', { doc, ...(fallback ? { fallback } : {}) }, isNumbers);
 const lists = (doc: string) => value<readonly (readonly number[])[]>('arrays of feature ids', { doc }, isLists);
-const rows = (doc: string) => value<readonly (readonly number[])[]>('rows of numbers', { doc }, isLists);
+const rows = (doc: string): Option<MatrixInput, readonly (readonly number[])[] | undefined> => ({
+  ...value<MatrixInput>(MATRIX_FORMS, { doc }),
+  rows: true,
+  parse: (given, name) => (given === undefined ? undefined : exactRows(given as MatrixInput, name)),
+});
 const above0 = (doc: string, usual: number) => real({ doc, above: 0, usual });
 const cosine = (doc: string, usual: number) => real({ doc, min: -1, max: 1, usual });
 
@@ -276,7 +281,7 @@ export const WORLD = {
         if (typeof given === 'number' || isNumbers(given)) return;
         if (typeof given !== 'object' || given === null || Array.isArray(given))
           throw new RangeError(`${at} is ${written(given)}; expected ${FREQUENCY}`);
-        FREQUENCIES.check(given, at);
+        FREQUENCIES.read(given, at);
       },
       FREQUENCIES,
     ),

@@ -2,6 +2,7 @@
  * From options to the law that is sampled: gates, exclusive groups and correlations, and the refusal of what is
  * impossible.
  */
+import { exactRows } from '../../io/matrixInput.js';
 import { filled } from '../../verb/filled.js';
 import type { Random } from '../../compute/random.js';
 import { blockCopula, lowRankCopula, matrixCopula } from './copula.js';
@@ -247,13 +248,14 @@ function copulasOf(
         ];
       case 'low-rank': {
         const features = spec.features ?? held('low-rank');
-        const rank = spec.rank ?? spec.loadings?.[0]?.length ?? 8;
-        return [lowRankCopula(features, { ...spec, rank }, p, random.fork(`loadings ${i}`))];
+        const loadings = spec.loadings && exactRows(spec.loadings, 'loadings');
+        const rank = spec.rank ?? loadings?.[0]?.length ?? 8;
+        return [lowRankCopula(features, { ...spec, loadings, rank }, p, random.fork(`loadings ${i}`))];
       }
       case 'matrix': {
         const features = spec.features ?? held('matrix');
         const { of, method, rank } = filled(CORRELATIONS.table.matrix.members, spec);
-        const { law, deviation } = matrixCopula(spec.matrix, features, { of, method, rank }, p);
+        const { law, deviation } = matrixCopula(exactRows(spec.matrix, 'matrix'), features, { of, method, rank }, p);
         if (method === 'factors')
           notes.push(
             `nearest correlation of ${rank} factors: latent correlations differ from the asked by ${deviation.toFixed(4)} at most`,
