@@ -14,6 +14,8 @@ async function exportFigure(
   given: { out?: string; format?: string; scale?: string },
 ): Promise<number> {
   const { checkScale, figureFile, figuresOf, findFigure, FORMATS, isFormat } = await import('../figures/figures.js');
+  const { notebook } = await readNotebook(notebookFile);
+  const figure = findFigure(figuresOf(notebook), wanted);
   const format =
     given.format ??
     (path
@@ -26,8 +28,6 @@ async function exportFigure(
       `fgnb export --figure needs --format or an --out that ends in one of ${FORMATS.join(', ')}${format === undefined ? '' : `, not ${format}`}`,
     );
   const scale = checkScale(Number(given.scale ?? 2));
-  const { notebook } = await readNotebook(notebookFile);
-  const figure = findFigure(figuresOf(notebook), wanted);
   const name = `${path.basename(notebookFile, path.extname(notebookFile))}-${figure.kind}-${figure.number}.${format}`;
   const out = given.out ?? name;
   const { Pictures } = await import('../figures/pictures.js');
