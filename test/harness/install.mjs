@@ -6,7 +6,16 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +29,7 @@ const PACKAGES = {
 const NODE_INTEGRITY =
   'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==';
 /** Raised when the steps below change, so that a folder made by older steps is made again. */
-const RECIPE = 1;
+const RECIPE = 2;
 const MARKER = 'complete.json';
 
 const versionsHash = createHash('sha256')
@@ -105,6 +114,9 @@ function installInto(folder) {
   for (const platform of readdirSync(ripgrep)) {
     if (platform !== 'linux-x64') rmSync(path.join(ripgrep, platform), { recursive: true, force: true });
   }
+  const logger = path.join(vscode, 'node_modules/@vscode/spdlog/index.js');
+  if (!existsSync(logger)) throw new Error(`code-server ${PACKAGES['code-server']} has no @vscode/spdlog`);
+  copyFileSync(new URL('spdlog.cjs', import.meta.url), logger);
   writeFileSync(path.join(folder, MARKER), JSON.stringify({ versions: versionsHash, packages: PACKAGES }, null, 2));
 }
 
