@@ -2,16 +2,17 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { declaredNamespaces, facadeProgram, withTypes } from './facade.mjs';
+import { declaredNamespaces, describedTables, facadeProgram, withTypes } from './facade.mjs';
 import { pageText } from './facade-text.mjs';
 
 /** Name of the file → text. */
 export async function pages(root) {
   const program = facadeProgram(root);
   const namespaces = withTypes(await declaredNamespaces(root), program, root);
+  const tables = await describedTables(root, program);
   const made = new Map();
   for (const namespace of namespaces)
-    made.set(`${namespace.name}.md`, await pageText(namespace, program.getTypeChecker(), root));
+    made.set(`${namespace.name}.md`, await pageText(namespace, program.getTypeChecker(), root, tables));
   return made;
 }
 

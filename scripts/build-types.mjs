@@ -9,8 +9,8 @@ import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
-import { declaredNamespaces, withTypes } from './facade.mjs';
-import { declarationText, interfaceName, kindsText } from './facade-text.mjs';
+import { declaredNamespaces, describedTables, withTypes } from './facade.mjs';
+import { declarationText, interfaceName, kindsText, withWords } from './facade-text.mjs';
 
 const FACADE = 'src/kernel/api/index.ts';
 /** What other programs import. */
@@ -78,6 +78,12 @@ function writeKinds(root, folder, kinds) {
     );
 }
 
+/** Puts the words of options into their tables, of which methods' options are derived. */
+function writeWords(root, folder, table) {
+  const file = path.join(folder, path.relative(path.join(root, 'src'), table.file).replace(/\.ts$/, '.d.ts'));
+  fs.writeFileSync(file, withWords(fs.readFileSync(file, 'utf8'), table));
+}
+
 /** Options of a method that are those of a verb: cells see the verb's, each with its words. */
 function writeSharedOptions(folder) {
   const file = path.join(folder, 'kernel/correlation/restrict.d.ts');
@@ -96,6 +102,7 @@ async function writeDeclared(root, folder, program) {
   const api = path.join(folder, 'kernel/api');
   fs.writeFileSync(path.join(api, 'declared.d.ts'), declarationText(namespaces, root));
   for (const { kinds } of namespaces) for (const each of kinds.values()) writeKinds(root, folder, each);
+  for (const table of await describedTables(root, program)) writeWords(root, folder, table);
   writeSharedOptions(folder);
   const index = path.join(api, 'index.d.ts');
   const inferred = /\bBound(?:Call)?<typeof namespaces\.(\w+)>/g;

@@ -70,6 +70,20 @@ function verbLines(namespace, verb) {
   return forms.flatMap((form) => [...words, `  ${form};`]);
 }
 
+/** Puts the words of a table's options before its members in its declaration, for the editor. */
+export function withWords(text, { name, options }) {
+  const file = ts.createSourceFile('table.d.ts', text, ts.ScriptTarget.Latest, true);
+  const declared = file.statements.filter(ts.isVariableStatement).flatMap((s) => [...s.declarationList.declarations]);
+  const type = declared.find((each) => each.name.text === name)?.type;
+  const members = type && ts.isTypeLiteralNode(type) ? [...type.members].reverse() : [];
+  return members.reduce((made, member) => {
+    const option = options.find((each) => each.name === member.name?.text);
+    const start = member.getStart(file);
+    const isBare = option && made.slice(member.getFullStart(), start).trim() === '';
+    return isBare ? `${made.slice(0, start)}${comment(wordsOf(option), '')}\n    ${made.slice(start)}` : made;
+  }, text);
+}
+
 /** Declarations of the namespaces, to lie beside the emitted ones of src/kernel/api. */
 export function declarationText(namespaces, root) {
   const source = path.join(root, 'src/kernel/api');
@@ -111,6 +125,33 @@ function aliasText(node, checker) {
   return `${comment}\ntype ${node.name.text} = ${text};`.trim();
 }
 
+/** The tables of options in a type: each `typeof TABLE` in it, as the file and the name. */
+function tablesIn(node, checker) {
+  if (!ts.isTypeQueryNode(node)) {
+    const found = [];
+    ts.forEachChild(node, (child) => void found.push(...tablesIn(child, checker)));
+    return found;
+  }
+  const named = checker.getSymbolAtLocation(node.exprName);
+  const symbol = named && named.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(named) : named;
+  return symbol?.declarations?.[0]
+    ? [{ file: symbol.declarations[0].getSourceFile().fileName, name: symbol.name }]
+    : [];
+}
+
+/** Every exported table of options that a type of the program is derived from. */
+export function optionTables(program) {
+  const checker = program.getTypeChecker();
+  const all = program
+    .getSourceFiles()
+    .filter(({ fileName }) => fileName.includes('/src/kernel/'))
+    .flatMap((file) => file.statements.flatMap((node) => sourcesOf(node).flatMap((type) => tablesIn(type, checker))));
+  const isExported = ({ file, name }) =>
+    checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(file))).some((s) => s.name === name);
+  const byPlace = new Map(all.map((table) => [`${table.file} ${table.name}`, table]));
+  return [...byPlace.values()].filter(isExported);
+}
+
 /** What a declaration is derived from, where that is the options of a verb: the types after `extends`, or the alias. */
 const sourcesOf = (node) => {
   const all = ts.isInterfaceDeclaration(node)
@@ -121,8 +162,12 @@ const sourcesOf = (node) => {
   return all.filter((type) => /<[^]*typeof [A-Z]/.test(type.getText()));
 };
 
-/** A type that is derived from the options of a verb: their members, whose words stand with the verb. */
-function optionsText(node, sources, checker) {
+/** A type that is derived from tables of options: their members, each with its words. */
+function optionsText(node, sources, checker, tables) {
+  const options = sources
+    .flatMap((source) => tablesIn(source, checker))
+    .flatMap(({ file, name }) => tables.find((table) => table.file === file && table.name === name)?.options ?? []);
+  const wordsOfMember = (name) => options.filter((option) => option.name === name).slice(0, 1).map((o) => comment(wordsOf(o), '  ')); // prettier-ignore
   const { InTypeAlias, ...known } = ts.NodeBuilderFlags;
   const flags =
     known.NoTruncation | known.UseSingleQuotesForStringLiteralType | known.UseAliasDefinedOutsideCurrentScope;
@@ -137,7 +182,9 @@ function optionsText(node, sources, checker) {
       undefined,
       type.aliasSymbol?.name === 'Given' ? flags | InTypeAlias : flags,
     );
-    return `  readonly ${property.name}${isOptional ? '?' : ''}: ${text};`;
+    return [...wordsOfMember(property.name), `  readonly ${property.name}${isOptional ? '?' : ''}: ${text};`].join(
+      '\n',
+    );
   });
   const head = node.getFullText().slice(0, node.getLeadingTriviaWidth()).trim();
   if (ts.isTypeAliasDeclaration(node)) return `${head}\ntype ${node.name.text} = {\n${members.join('\n')}\n};`.trim();
@@ -147,11 +194,11 @@ function optionsText(node, sources, checker) {
   return `${head}\ninterface ${node.name.text}${bases} {\n${[...members, ...own].join('\n')}\n}`.trim();
 }
 
-const textOf = (node, checker, kinds) => {
+const textOf = (node, checker, kinds, tables) => {
   const derivedFrom = ts.isTypeAliasDeclaration(node) && kinds.get(node.name.text);
   if (derivedFrom) return kindsText(derivedFrom);
   const sources = sourcesOf(node);
-  if (sources.length > 0) return optionsText(node, sources, checker);
+  if (sources.length > 0) return optionsText(node, sources, checker, tables);
   if (ts.isClassDeclaration(node)) return classText(node);
   const derived = ts.isTypeAliasDeclaration(node) && /^\(typeof /.test(node.type.getText());
   return derived ? aliasText(node, checker) : sourceText(node);
@@ -170,7 +217,7 @@ function classText(node) {
 }
 
 /** Declarations, comments included, of the types that a page names and that its room owns, and of those that they name. */
-function typeSources({ room, types, kinds }, checker, root) {
+function typeSources({ room, types, kinds }, checker, root, tables) {
   const own = [path.join(root, 'src/kernel', room), path.join(root, 'src/protocol')];
   const seen = new Map();
   const visit = (symbol) => {
@@ -197,7 +244,7 @@ function typeSources({ room, types, kinds }, checker, root) {
       }
   };
   [...types.values()].forEach(visit);
-  return [...seen.values()].map((node) => textOf(node, checker, kinds));
+  return [...seen.values()].map((node) => textOf(node, checker, kinds, tables));
 }
 
 /** A default that is a value, not words. */
@@ -241,14 +288,17 @@ function verbText(namespace, verb) {
   return lines;
 }
 
-/** The page of a namespace, as it stands in docs/api. */
-export async function pageText(namespace, checker, root) {
+/**
+ * The page of a namespace, as it stands in docs/api.
+ * @param tables described tables of options (facade.mjs)
+ */
+export async function pageText(namespace, checker, root, tables) {
   const { name, room, doc, example, verbs } = namespace;
   const contents = verbs.map(
     (verb) =>
       `- [\`${verb.name}\`](#${verb.name.toLowerCase()}): ${/^.*?[.:](?= |$)/.exec(verb.doc)[0].replace(/:$/, '.')}`,
   );
-  const types = typeSources(namespace, checker, root);
+  const types = typeSources(namespace, checker, root, tables);
   const lines = [
     `<!-- Written by scripts/build-docs.mjs from the declarations in src/kernel/${room}/: edit those. -->`,
     '',

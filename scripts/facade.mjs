@@ -7,6 +7,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as esbuild from 'esbuild';
 import ts from 'typescript';
+import { optionTables } from './facade-text.mjs';
 
 const LIST = 'src/kernel/api/namespaces.ts';
 
@@ -47,16 +48,16 @@ const describeVerb = ([name, { doc, args, options, errors, kinds, sync, listed =
   options: describeOptions(options),
 });
 
-/** The namespaces as plain data, without types: bundled and run, since only running knows what builders say. */
-export async function declaredNamespaces(root) {
+/** What a module of the kernel exports as it runs: bundled and run, since only running knows what builders say. */
+async function exportsOf(root, entry) {
   // Under the root, where the packages that the rooms import are found.
   fs.mkdirSync(path.join(root, 'dist'), { recursive: true });
   const folder = fs.mkdtempSync(path.join(root, 'dist', 'facade-'));
-  const file = path.join(folder, 'namespaces.mjs');
+  const file = path.join(folder, 'run.mjs');
   try {
     await esbuild.build({
       absWorkingDir: root,
-      entryPoints: [LIST],
+      ...entry,
       outfile: file,
       bundle: true,
       platform: 'node',
@@ -65,19 +66,35 @@ export async function declaredNamespaces(root) {
       packages: 'external',
       logLevel: 'warning',
     });
-    const { namespaces } = await import(pathToFileURL(file).href);
-    return Object.values(namespaces).map(({ name, room = name, doc, example, verbs, forms, members }) => ({
-      name,
-      room,
-      called: forms !== undefined,
-      doc,
-      example,
-      verbs: Object.entries(verbs).map(describeVerb),
-      members: Object.keys(members ?? {}),
-    }));
+    return await import(pathToFileURL(file).href);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The namespaces as plain data, without types. */
+export async function declaredNamespaces(root) {
+  const { namespaces } = await exportsOf(root, { entryPoints: [LIST] });
+  return Object.values(namespaces).map(({ name, room = name, doc, example, verbs, forms, members }) => ({
+    name,
+    room,
+    called: forms !== undefined,
+    doc,
+    example,
+    verbs: Object.entries(verbs).map(describeVerb),
+    members: Object.keys(members ?? {}),
+  }));
+}
+
+/** The same of tables of options that types are derived from: those of methods stand with no verb. */
+export async function describedTables(root, program) {
+  const tables = optionTables(program);
+  const contents = tables.map(({ file, name }, i) => `export { ${name} as t${i} } from ${JSON.stringify(file)};`);
+  const found = await exportsOf(root, { stdin: { contents: contents.join('\n'), resolveDir: root, loader: 'ts' } });
+  const isSchema = (table) => Object.values(table).every((option) => typeof option?.parse === 'function');
+  return tables.flatMap((table, i) =>
+    isSchema(found[`t${i}`]) ? [{ ...table, options: describeOptions(found[`t${i}`]) }] : [],
+  );
 }
 
 const FLAGS = ts.NodeBuilderFlags.NoTruncation | ts.NodeBuilderFlags.UseSingleQuotesForStringLiteralType;

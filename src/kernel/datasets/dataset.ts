@@ -16,18 +16,20 @@ export type TokenOptions = Given<typeof TOKENS>;
 
 /** What Dataset.withWords draws. */
 export const WORDS = {
-  /** Words or phrases, found as whole words whatever their case: "king" is not in "looking", nor in "kings". */
-  words: listOf(word({ doc: 'Words or phrases, found as whole words whatever their case.' }), 1),
-  /** Instead of words: what matches it is one word. A pattern that does not end in time is stopped. */
-  regex: pattern(/\bkings?\b/i, { doc: 'Instead of words: what matches it is one word.' }),
-  /** Sequences for each word. */
+  words: listOf(
+    word({
+      doc: 'Words or phrases, found as whole words whatever their case: "king" is not in "looking", nor in "kings".',
+    }),
+    1,
+  ),
+  regex: pattern(/\bkings?\b/i, {
+    doc: 'Instead of words: what matches it is one word. A pattern that does not end in time is stopped.',
+  }),
   perWord: required(whole({ doc: 'Sequences for each word.', min: 1 })),
-  /** What a sequence is of. */
   unit: choice(['text', 'sentence', 'window'], {
     doc: "What a sequence is of: the text from its beginning, later where the word would be cut away ('text'); the sentence of the word; or as much of the text as fits, the word in its middle ('window').",
     default: 'text',
   }),
-  /** Draws which texts and places. */
   seed: seed('Draws which texts and places.'),
 } as const;
 

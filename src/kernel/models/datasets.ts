@@ -17,32 +17,26 @@ export interface TextConcepts {
   spans: readonly Int32Array[];
 }
 
-/** How texts are cut into token sequences. The comments are what the editor says of Dataset.with. */
+/** How texts are cut into token sequences. */
 export const TOKENS = {
-  /** Tokens per sequence. */
   context: whole({ doc: 'Tokens per sequence; a bos token counts.', min: 1, usual: 128 }),
-  /** Sequences. */
   samples: whole({
     doc: 'Sequences; fewer than wanted is an error.',
     min: 1,
     fallback: 'as many as the texts give',
   }),
-  /** Begin each sequence with the tokenizer's bos token. */
   bos: flag({
     doc: "Begin each sequence with the tokenizer's bos token. A bos token makes features that fire on it alone.",
     fallback: "as the model's tokenizer does for a text (Llama and Gemma do, GPT-2 and Pythia do not)",
   }),
-  /** One long stream cut into sequences, or one sequence per text. */
   pack: choice(['concatenate', 'each'], {
     doc: "'concatenate': one long stream cut into sequences; 'each': one sequence per text, its first tokens, and texts too short to fill a sequence are left out, or filled up with { pad: true }.",
     usual: 'concatenate',
   }),
-  /** Fill short texts up on the right. */
   pad: flag({
     doc: "With pack 'each': fill short texts up on the right with the tokenizer's padding token (or its end token) instead of leaving them out. Padding changes nothing before it, and counts in no statistic.",
     usual: false,
   }),
-  /** What follows each text when concatenating. */
   separator: choice(['eos', 'none'], {
     doc: 'What follows each text when concatenating: the end-of-text token, or nothing.',
     usual: 'eos',

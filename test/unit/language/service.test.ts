@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Problem } from '#extension/language/protocol.js';
 import { FIRST_CELLS } from '#extension/commands/firstCells.js';
@@ -34,9 +35,9 @@ const allProblems = (): Array<[number, string, string]> =>
 const completions = (cell: number, word: string, shift: number): string[] =>
   service.completions(at(cell, word, shift)).map((entry) => entry.name);
 
-beforeAll(() => {
-  // A no-op after a build.
-  execFileSync(process.execPath, [path.join(root, 'scripts/build-types.mjs')], { stdio: 'inherit' });
+beforeAll(async () => {
+  // A no-op after a build. Not waited for by blocking: the test runner asks meanwhile.
+  await promisify(execFile)(process.execPath, [path.join(root, 'scripts/build-types.mjs')]);
   folder = testFolder('language');
   fs.writeFileSync(path.join(folder, 'star.ts'), 'export const twice = 2;\n');
   service = new NotebookLanguageService({ typesFolder });
@@ -192,6 +193,13 @@ describe('mistakes in a notebook', () => {
     expect(JSON.stringify(hover)).toContain('Members that nodes share to be joined.');
     expect(service.hover(at(1, 'nulls('))?.signature).toBe(
       '(method) MapperApi.nulls(points: MatrixInput, options?: MapperNullsOptions): Promise<MapperNulls>',
+    );
+  });
+
+  it('has the words of the options of methods, which stand with no verb', () => {
+    sync('const lm = await fg.models.load("gpt2")\nawait lm.generate("Once", { temperature: 0.8 })');
+    expect(JSON.stringify(service.hover(at(0, 'temperature')))).toContain(
+      '0 = greedy. A number at least 0; default 0.',
     );
   });
 
