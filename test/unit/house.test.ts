@@ -162,3 +162,18 @@ it('casts over unknown are those that are known, each behind a comment that says
   const bare = found.filter(({ lines }) => !lines.slice(-8).some((line) => /^\s*(\/\/|\*\/?|\/\*\*)/.test(line)));
   expect(bare.map(({ file, line }) => `${file}: ${line.trim()}`)).toEqual([]);
 });
+
+/** American words where prose of ours is meant. Names stand in code marks; these are the terms of others. */
+const AMERICAN = /(?<!feature |Mutual |mutual )\b(?:colors?|colored|neighbors?|neighborhoods?|centered|gray|behaviors?|optimizers?|regularization|normalized|normalizes|labeled|canceled)\b/g; // prettier-ignore
+
+it('prose of the pages is British English', () => {
+  const pages = fs
+    .readdirSync('docs', { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => path.posix.join('docs', file.split(path.sep).join('/')));
+  const found = ['README.md', 'CONTRIBUTING.md', ...pages].flatMap((file) => {
+    const text = fs.readFileSync(file, 'utf8').replace(/```[^]*?```|`[^`\n]*`|'[^'\n|]*'|\]\([^)]*\)/g, ' ');
+    return [...text.matchAll(AMERICAN)].map(([word]) => `${file}: ${word}`);
+  });
+  expect(found).toEqual([]);
+});

@@ -171,21 +171,21 @@ const transferSide = (name: string) =>
 
 export const transfer = verb({
   doc: 'Ablates many matched pairs, in A its feature and in B its counterpart, and asks whether the same counterparts move: a score beside its null of shuffled pairs. Without SAEs downstream to watch, the changed activation is only encoded again, which the result says and warns of. The same call again loads the result.',
-  args: [transferSide('a'), transferSide('b'), mapArg, dataArg],
+  args: [transferSide('a'), transferSide('b'), dataArg, mapArg],
   options: { ...TRANSFER, ...CONFORMANCE, ...KEPT },
   errors: ['`watch` on one side alone, or without `watchMap`, is refused.'],
-  before: pairs(({ allowOtherModel }, a, b, _map, texts) =>
+  before: pairs(({ allowOtherModel }, a, b, texts) =>
     [a, b].flatMap(({ model, sae, watch }) =>
       pairingsOf(model, watch ? [sae, watch] : [sae], tokensOf(texts, model), { allowOtherModel }),
     ),
   ),
-  run: ({ options, call }, a, b, map, texts) =>
+  run: ({ options, call }, a, b, texts, map) =>
     transferOf(a, b, map, tokensOf(texts, a.model), { ...transferOptions(only(TRANSFER, options)), ...call }),
   keep: {
     kind: 'transfer',
     version: TRANSFER_VERSION,
     what: 'Transfer',
-    inputs: ({ watchMap }, a, b, map, texts) => ({
+    inputs: ({ watchMap }, a, b, texts, map) => ({
       ...{ modelA: a.model.id, modelB: b.model.id, map: map.id, tokens: tokensOf(texts, a.model).id },
       watchMap: watchMap?.id,
       ...saeInputs([a.sae, b.sae, ...(a.watch ? [a.watch] : []), ...(b.watch ? [b.watch] : [])]),

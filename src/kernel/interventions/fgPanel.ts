@@ -254,7 +254,7 @@ function namesOf(env: Environment): ViewNames {
 }
 
 export const panel = verb({
-  doc: 'Shows a panel: a prompt whose tokens are colored by a feature before and after, found by search or clicked on a map of the same SAE; sliders for α and c that run it again; continuations before and after; the features and next tokens that moved most; up to four pinned interventions side by side; export. It answers as long as this kernel lives; the saved notebook and the report keep its first state.',
+  doc: 'Shows a panel: a prompt whose tokens are coloured by a feature before and after, found by search or clicked on a map of the same SAE; sliders for α and c that run it again; continuations before and after; the features and next tokens that moved most; up to four pinned interventions side by side; export. It answers as long as this kernel lives; the saved notebook and the report keep its first state.',
   args: [modelArg, saeArg()],
   options: { ...PANEL, ...CONFORMANCE, ...CALL },
   errors: ['Activations of another SAE than the one they are given with are refused.'],

@@ -36,7 +36,7 @@ import { requireRowHook, sequencesOf, touchedRows, variantRuns } from './runs.js
 export const JOINT_MAP_VERSION = 3;
 
 const UMAP = {
-  nNeighbors: whole({ doc: 'Size of the neighborhood.', min: 2, fallback: 'as in fg.maps.umap' }),
+  nNeighbors: whole({ doc: 'Size of the neighbourhood.', min: 2, fallback: 'as in fg.maps.umap' }),
   minDist: real({ doc: 'Minimal distance of points in the picture.', min: 0, usual: 0.1 }),
   metric: choice(['euclidean', 'cosine'], { doc: 'Of the rows.', usual: 'euclidean' }),
 };

@@ -66,7 +66,7 @@ export interface ModelSide {
 export const BOTH = {
   kind: required(
     choice(['steer', 'clamp', 'scale', 'ablate'], {
-      doc: "'steer' adds what that much of the feature writes, 'clamp', 'scale', or 'ablate' to zero. Of an SAE that normalizes its input by row a unit writes more where the row is larger; steering does so too.",
+      doc: "'steer' adds what that much of the feature writes, 'clamp', 'scale', or 'ablate' to zero. Of an SAE that normalises its input by row a unit writes more where the row is larger; steering does so too.",
     }),
   ),
   amount: real({

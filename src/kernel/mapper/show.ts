@@ -48,12 +48,12 @@ export const SHOW = {
   ),
   columns: value<PointColumns | readonly PointColumns[]>(
     'an object such as { name: values }, or an array of these',
-    { doc: 'More columns to color by, one value per point; an array of such where there are several graphs.' },
+    { doc: 'More columns to colour by, one value per point; an array of such where there are several graphs.' },
     isObject,
   ),
   groups: value<Readonly<Record<string, readonly string[]>>>(
     'an object such as { months: ["May", "June"] }',
-    { doc: 'Keyword groups to color by: name → whole words of the labels.' },
+    { doc: 'Keyword groups to colour by: name → whole words of the labels.' },
     isObject,
   ),
   findings: value<readonly GraphFinding[] | ReadonlyArray<readonly GraphFinding[]>>(

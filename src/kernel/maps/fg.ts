@@ -21,7 +21,7 @@ import { ALIGNED_KIND, keptAligned } from './alignedKept.js';
 import { distortion, stability, transform } from './fgQuality.js';
 import { isActivations, sourceOf, withSource, type LaidOutSource } from './laidOut.js';
 import { LiveLayout } from './liveLayout.js';
-import { FOUND, MEASURED, UMAP, UMAP_VERSION } from './options.js';
+import { FOUND, identified, MEASURED, UMAP, UMAP_VERSION } from './options.js';
 import { pca as pcaOf } from './pca.js';
 import { TURN, turned } from './procrustes.js';
 import { loadLayout, saveLayout } from './saved.js';
@@ -98,9 +98,9 @@ const umap = verb({
   doc: "UMAP of n × d rows, or of the features of activations, with umap-learn's semantics; the same seed gives the same layout. Rows with NaN and features that never fire are left out and counted in `excluded`. The same call again loads the result.",
   args: [umapArg],
   options: { ...UMAP, ...FOUND, ...MEASURED, ...BASELINES, ...KEPT },
-  check({ baselines, neighbours, positions }) {
-    if (baselines !== undefined && (neighbours ?? positions) !== undefined)
-      throw new TypeError('fg.maps.umap: neighbours and positions are of one set of rows; lay out each baseline by itself'); // prettier-ignore
+  check({ baselines, neighbors, positions }) {
+    if (baselines !== undefined && (neighbors ?? positions) !== undefined)
+      throw new TypeError('fg.maps.umap: neighbors and positions are of one set of rows; lay out each baseline by itself'); // prettier-ignore
   },
   errors: [
     'Activations by another metric than cosine, or with neighbours or positions, are refused.',
@@ -119,7 +119,8 @@ const umap = verb({
     inputs: (_, x) => ({ ...(isActivations(x) ? { activations: x.id } : { rows: matrixId(x) }), layout: UMAP_VERSION }),
     what: 'UMAP',
     title: (x) => `UMAP of ${isActivations(x) ? `the activations of ${x.meta.sae.name}` : describeRows(x)}`,
-    parameters: ({ given }) => asParameters({ method: 'umap', ...only({ ...UMAP, ...FOUND, ...MEASURED }, given) }),
+    parameters: ({ given }) =>
+      asParameters({ method: 'umap', ...identified(only({ ...UMAP, ...FOUND, ...MEASURED }, given)) }),
   },
   show: (layout) => items(layout),
 });

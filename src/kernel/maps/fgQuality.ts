@@ -9,7 +9,7 @@ import { only, whole } from '../verb/option.js';
 import { verb } from '../verb/verb.js';
 import { ActivationRows } from './activationRows.js';
 import { isActivations, laidOutRows, sourceOf, withSource, type LaidOutSource } from './laidOut.js';
-import { TRANSFORM, UMAP_VERSION } from './options.js';
+import { identified, TRANSFORM, UMAP_VERSION } from './options.js';
 import { loadLayout, saveLayout } from './saved.js';
 import { displacements } from './stability.js';
 import { transformed } from './transform.js';
@@ -58,7 +58,7 @@ export const transform = verb({
     version: 2,
     what: 'New points in a layout',
     inputs: (_, layout, x) => ({ rows: matrixId(x), layout: layout.id }),
-    parameters: ({ given }) => asParameters({ method: 'transform', ...only(TRANSFORM, given) }),
+    parameters: ({ given }) => asParameters({ method: 'transform', ...identified(only(TRANSFORM, given)) }),
     save: saveLayout,
     load: async (folder, _, x) => withSource({ ...(await loadLayout(folder)), rows: matrixId(x) }, x),
   },
@@ -100,7 +100,7 @@ function placedPoints(layout: Layout): { index: Int32Array; y: Matrix } {
 }
 
 export const distortion = verb({
-  doc: 'What a layout does to each point’s neighborhood: trust (1: its neighbours in the picture are neighbours in the data) and continuity (1: its neighbours in the data are neighbours in the picture), whose means are trustworthiness and continuity (Venna & Kaski 2001), beside what a layout at random has. `columns` colors a map by them: fg.show(layout, { columns: distortion.columns }). The same call again loads the result.',
+  doc: 'What a layout does to each point’s neighbourhood: trust (1: its neighbours in the picture are neighbours in the data) and continuity (1: its neighbours in the data are neighbours in the picture), whose means are trustworthiness and continuity (Venna & Kaski 2001), beside what a layout at random has. `columns` colours a map by them: fg.show(layout, { columns: distortion.columns }). The same call again loads the result.',
   args: [layoutArg('What fg.maps.umap or fg.maps.pca returned in this session.')],
   options: { k: whole({ doc: 'Neighbours that are compared.', min: 1, default: 15 }), ...KEPT },
   errors: ['A layout whose rows are not at hand, and k of half the placed points or more, are refused.'],
@@ -148,7 +148,7 @@ export interface LayoutStability {
 }
 
 export const stability = verb({
-  doc: 'How far each point of a UMAP layout moves with the seed: the same graph laid out by further seeds, each rotated, mirrored and scaled onto the layout (Procrustes), and the mean distance of a point from its place, in units of the layout’s spread, beside that of exchanged points. `columns` colors a map by it. The same call again loads the result.',
+  doc: 'How far each point of a UMAP layout moves with the seed: the same graph laid out by further seeds, each rotated, mirrored and scaled onto the layout (Procrustes), and the mean distance of a point from its place, in units of the layout’s spread, beside that of exchanged points. `columns` colours a map by it. The same call again loads the result.',
   args: [layoutArg('What fg.maps.umap returned in this session.')],
   options: {
     runs: whole({ doc: 'Further seeds, those that follow the layout’s own.', min: 1, default: 4 }),

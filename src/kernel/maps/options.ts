@@ -3,6 +3,7 @@ import type { CallOptions } from '../compute/call.js';
 import type { Matrix } from '../compute/matrix.js';
 import { asMatrixNow, MATRIX_FORMS, type MatrixInput } from '../io/matrixInput.js';
 import type { Watched } from './types.js';
+import { renamed } from '../verb/nulls.js';
 import { choice, real, value, whole, type Given } from '../verb/option.js';
 
 /** Part of what identifies a layout: raised when the same options give another one. */
@@ -34,8 +35,8 @@ export const UMAP = {
     doc: 'Dimensions of the layout. The picture of three is turned by dragging.',
     usual: 2,
   }),
-  nEpochs: whole({ doc: 'Epochs of the optimizer.', min: 1, fallback: '500 up to 10,000 points, else 200' }),
-  learningRate: real({ doc: 'First step of the optimizer.', above: 0, default: 1 }),
+  nEpochs: whole({ doc: 'Epochs of the optimiser.', min: 1, fallback: '500 up to 10,000 points, else 200' }),
+  learningRate: real({ doc: 'First step of the optimiser.', above: 0, default: 1 }),
   negativeSampleRate: real({ doc: 'Points pushed off for each that is pulled.', min: 1, default: 5 }),
   repulsionStrength: real({ doc: 'Weight of the push.', min: 0, default: 1 }),
   setOpMixRatio: real({ doc: '1: fuzzy union; 0: intersection.', min: 0, max: 1, default: 1 }),
@@ -49,7 +50,7 @@ export const UMAP = {
 
 /** Neighbours and positions that were found before, in place of UMAP's own search and start. */
 export const FOUND = {
-  neighbours: value<GivenNeighbours>(
+  neighbors: value<GivenNeighbors>(
     'an object such as { indices: Int32Array, distances: Float32Array }',
     {
       doc: 'Neighbours of every row, n × k each, nearest first and without the row itself: by a distance of your own, or exact ones shared between layouts. `nNeighbors` and `metric` are then not used for the graph.',
@@ -68,18 +69,21 @@ export const FOUND = {
   },
 } as const;
 
+/** Options by the names in identities of kept layouts. */
+export const identified = <O extends object>(options: O) => renamed(options, { neighbors: 'neighbours' });
+
 /** Of new points in a layout. */
 export const TRANSFORM = {
   nEpochs: whole({ doc: 'Epochs in which a new point moves.', min: 1, fallback: 'a third of the layout’s own' }),
   seed: whole({ doc: 'Draws the points that a new one is pushed off.', fallback: 'that of the layout' }),
-  neighbours: {
-    ...FOUND.neighbours,
+  neighbors: {
+    ...FOUND.neighbors,
     doc: 'Neighbours of every new row among the rows of the layout, m × k each, nearest first; needed where the layout itself was made of given ones.',
     fallback: 'the exact neighbours by the metric of the layout',
   },
 } as const;
 
-export interface GivenNeighbours {
+export interface GivenNeighbors {
   indices: Int32Array;
   distances: Float32Array;
 }

@@ -11,7 +11,7 @@ import { Random } from '../compute/random.js';
 import { sha256 } from '../io/hash.js';
 import type { Given } from '../verb/option.js';
 import { memberships, type Neighbours } from './fuzzyGraph.js';
-import type { TRANSFORM, GivenNeighbours } from './options.js';
+import type { TRANSFORM, GivenNeighbors } from './options.js';
 import { principalAxes, project } from './pca.js';
 import { finiteRows, spread } from './rows.js';
 import type { Layout } from './types.js';
@@ -144,11 +144,11 @@ async function neighboursOf(
   layout: Layout,
   options: TransformOptions,
 ): Promise<Neighbours> {
-  const { neighbours } = options;
-  if (neighbours) return { ...neighbours, k: neighbours.indices.length / x.rows };
+  const { neighbors: given } = options;
+  if (given) return { ...given, k: given.indices.length / x.rows };
   if (layout.description.includes(GIVEN))
     throw new TypeError(
-      'fg.maps.transform: the layout is of neighbours that were given; expected { neighbours } of the new rows among its rows, by the same distance',
+      'fg.maps.transform: the layout is of neighbours that were given; expected { neighbors } of the new rows among its rows, by the same distance',
     );
   const k = Math.min(numberOf(layout, 'nNeighbors'), trained.rows.rows);
   const metric = layout.parameters.metric === 'cosine' ? 'cosine' : 'euclidean';
@@ -156,7 +156,7 @@ async function neighboursOf(
 }
 
 /** @throws RangeError where the given neighbours do not fit, or the widths differ */
-function requireFit(layout: Layout, rows: Matrix, x: Matrix, given: GivenNeighbours | undefined): void {
+function requireFit(layout: Layout, rows: Matrix, x: Matrix, given: GivenNeighbors | undefined): void {
   if (x.cols !== rows.cols)
     throw new RangeError(
       `fg.maps.transform: x has ${x.cols} columns but the layout is of rows with ${rows.cols}; give rows of the same space`,
@@ -180,9 +180,9 @@ export async function transformed(
   x: Matrix,
   options: TransformOptions = {},
 ): Promise<Layout> {
-  requireFit(layout, rows, x, options.neighbours);
+  requireFit(layout, rows, x, options.neighbors);
   const kept = finiteRows(x);
-  if (kept.index.length < x.rows && options.neighbours)
+  if (kept.index.length < x.rows && options.neighbors)
     throw new RangeError(
       `fg.maps.transform: ${x.rows - kept.index.length} of ${x.rows} rows have NaN or infinity; leave them out before giving neighbours`,
     );
@@ -194,7 +194,7 @@ export async function transformed(
         ? await projected(trained, kept.matrix, options)
         : await settled(trained, await neighboursOf(kept.matrix, trained, layout, options), layout, options);
   return {
-    id: sha256(['transform 1', layout.id, `${x.rows} ${x.cols}`, x.data, JSON.stringify([options.nEpochs, options.seed]), ...(options.neighbours ? [options.neighbours.indices, options.neighbours.distances] : [])]), // prettier-ignore
+    id: sha256(['transform 1', layout.id, `${x.rows} ${x.cols}`, x.data, JSON.stringify([options.nEpochs, options.seed]), ...(options.neighbors ? [options.neighbors.indices, options.neighbors.distances] : [])]), // prettier-ignore
     coordinates: spread(coordinates, kept.index, x.rows, trained.axes),
     points: x.rows,
     method: layout.method,

@@ -14,7 +14,7 @@ import { ActivationRows } from './activationRows.js';
 import { components, fuzzyUnion, memberships, type FuzzyGraph, type Neighbours } from './fuzzyGraph.js';
 import { principalAxes, project } from './pca.js';
 import { asMatrixNow } from '../io/matrixInput.js';
-import { UMAP, UMAP_VERSION, type GivenNeighbours, type UmapOptions } from './options.js';
+import { UMAP, UMAP_VERSION, type GivenNeighbors, type UmapOptions } from './options.js';
 import { finiteRows, spread } from './rows.js';
 import { spectralLayout } from './spectral.js';
 import { trustworthiness } from './trustworthiness.js';
@@ -50,7 +50,7 @@ export function settings(options: UmapOptions, points: number): Settings {
  * @param among rows that the neighbours of n other rows are of; absent: they are of the n rows themselves
  * @throws RangeError that names what does not fit
  */
-export function requireNeighbours({ indices, distances }: GivenNeighbours, n: number, among?: number): void {
+export function requireNeighbours({ indices, distances }: GivenNeighbors, n: number, among?: number): void {
   const k = indices.length / n;
   const expected =
     among === undefined
@@ -86,7 +86,7 @@ function positionsOf(given: NonNullable<UmapOptions['positions']>, n: number, ax
 /** The exact neighbour graph of n × d rows. */
 export async function umapGraph(x: Matrix, options: UmapOptions = {}): Promise<UmapGraph> {
   const s = settings(options, x.rows);
-  const given = options.neighbours;
+  const given = options.neighbors;
   const k = given ? given.indices.length / x.rows : Math.min(s.nNeighbors, x.rows) - 1;
   if (given) requireNeighbours(given, x.rows);
   const found =
@@ -174,7 +174,7 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
   const n = kept.matrix.rows;
   if (n < 4) throw new Error(`UMAP needs at least 4 finite rows but got ${n} of ${x.rows}; use PCA or give more rows`);
   const s = settings(options, n);
-  if (n < x.rows && (options.neighbours || options.positions))
+  if (n < x.rows && (options.neighbors || options.positions))
     throw new RangeError(
       `UMAP: ${x.rows - n} of ${x.rows} rows have NaN or infinity; leave them out before giving neighbours or positions`,
     );
@@ -182,7 +182,7 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
   const made = await laidOut(kept.matrix, graph, s, options);
   return layoutOf(made, {
     identity: [`${x.rows} ${x.cols}`, x.data, ...foundBefore(options, n, s)],
-    near: options.neighbours ? GIVEN : `n_neighbors ${s.nNeighbors}`,
+    near: options.neighbors ? GIVEN : `n_neighbors ${s.nNeighbors}`,
     index: kept.index,
     points: x.rows,
     trust: await measured(kept.matrix, made, options),
@@ -201,7 +201,7 @@ async function activationGraph(x: ActivationRows, s: Settings, call: CallOptions
  * @throws Error with fewer than 4 features that fire; TypeError for another metric, or neighbours or positions
  */
 export async function umapOfActivations(activations: SparseActivations, options: UmapOptions = {}): Promise<Layout> {
-  if (options.metric === 'euclidean' || options.neighbours || options.positions)
+  if (options.metric === 'euclidean' || options.neighbors || options.positions)
     throw new TypeError(
       'UMAP: activations are laid out by the cosine of their features; leave out metric, neighbours and positions',
     );
@@ -263,9 +263,9 @@ const curveOf = ({ a, b, spread, minDist }: Settings): { a: number; b: number } 
   a === undefined || b === undefined ? curveParameters(spread, minDist) : { a, b };
 
 /** What was given in place of the search and the start, for the identity of the layout of n rows. */
-function foundBefore({ neighbours, positions }: UmapOptions, n: number, s: Settings): Array<string | ArrayBufferView> {
+function foundBefore({ neighbors, positions }: UmapOptions, n: number, s: Settings): Array<string | ArrayBufferView> {
   return [
-    ...(neighbours ? ['neighbours', neighbours.indices, neighbours.distances] : []),
+    ...(neighbors ? ['neighbours', neighbors.indices, neighbors.distances] : []),
     ...(positions ? ['positions', positionsOf(positions, n, axesOf(s))] : []),
   ];
 }

@@ -10,7 +10,7 @@ export interface CreateModelOptions {
   seed: number;
   tokenizer: Tokenizer;
   name: string;
-  /** Weights become tf.Variables that an optimizer can change. Default false. */
+  /** Weights become tf.Variables that an optimiser can change. Default false. */
   trainable?: boolean;
 }
 

@@ -40,7 +40,7 @@ export const FEATURE_MAP = {
   columns: value<PointColumns | readonly PointColumns[]>(
     'an object such as { name: values }, or of two maps an array of two',
     {
-      doc: 'More to color and sort the features by: name → one number (NaN: none) or text for each feature, such as `columns` of what fg.correlation.stability returned; an array of two for two maps, [ofA, ofB], and one object is of the first. The first column colors the points until another color is chosen.',
+      doc: 'More to colour and sort the features by: name → one number (NaN: none) or text for each feature, such as `columns` of what fg.correlation.stability returned; an array of two for two maps, [ofA, ofB], and one object is of the first. The first column colours the points until another colour is chosen.',
       fallback: 'none',
     },
     isObject,

@@ -44,7 +44,7 @@ import { PROMPT, promptOf } from './promptOption.js';
 export const PAGE = {
   sae: value<Sae>(
     'what fg.sae.train or fg.sae.load returned',
-    { doc: 'The SAE itself: gives the nearest features by decoder cosine.', fallback: 'no neighbors by decoder' },
+    { doc: 'The SAE itself: gives the nearest features by decoder cosine.', fallback: 'no neighbours by decoder' },
     isThing,
   ),
   model: value<LanguageModel>(

@@ -31,7 +31,7 @@ const isGraph = has('nodes', 'weight', 'betti', 'lens');
 const isPersistence = (x: object): boolean => has('dims', 'threshold', 'null')(x) && 'landmarks' in x;
 
 const graph = verb({
-  doc: "Mapper graphs, one or several side by side: nodes colored by firing rate, norm, lens, r to the counterpart or columns of yours, with the members' labels and dataset examples where the points are features, and null graphs beside.",
+  doc: "Mapper graphs, one or several side by side: nodes coloured by firing rate, norm, lens, r to the counterpart or columns of yours, with the members' labels and dataset examples where the points are features, and null graphs beside.",
   args: [
     thing<MapperGraph | readonly MapperGraph[], readonly MapperGraph[]>(
       'x',

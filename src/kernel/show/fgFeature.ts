@@ -10,7 +10,7 @@ const several = <T>(of: T | readonly T[] | undefined): readonly T[] =>
   of === undefined ? [] : Array.isArray(of) ? (of as readonly T[]) : [of as T];
 
 export const feature = verb({
-  doc: 'The page of a feature, and of every other one of its SAE by previous, next, search, or a click on any feature: label and rate; contexts of the largest activations, of bands and at random, every token shaded; histogram; tokens and positions; what it raises and lowers; neighbors, company and counterparts; its place on maps.',
+  doc: 'The page of a feature, and of every other one of its SAE by previous, next, search, or a click on any feature: label and rate; contexts of the largest activations, of bands and at random, every token shaded; histogram; tokens and positions; what it raises and lowers; neighbours, company and counterparts; its place on maps.',
   args: [
     thing<SparseActivations>('x', 'What fg.activations.save returned.'),
     argOf('feature', whole({ doc: 'The feature, a whole number from 0.', min: 0 })),

@@ -11,7 +11,7 @@ import { verb } from '../verb/verb.js';
 import { has } from './forms.js';
 
 const jointMap = verb({
-  doc: 'A joint map: arrows from before to after or a slider between the two, colored by Δ, the null beside.',
+  doc: 'A joint map: arrows from before to after or a slider between the two, coloured by Δ, the null beside.',
   args: [thing<TokenMap>('x', 'What fg.interventions.jointMap returned.')],
   options: {
     title: text({ doc: 'Over the picture.', fallback: 'what was done, and where it is looked at' }),

@@ -161,7 +161,7 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
     const { fg } = world;
     const [a, b] = [await fg.activations.save(lmA, saeA, data()), await fg.activations.save(lmB, saeB, data())];
     const map = await fg.correlation.map(a, b, { minFirings: 1, match: 'argmax' });
-    const result = await fg.interventions.transfer({ model: lmA, sae: saeA }, { model: lmB, sae: saeB }, map, data(), {
+    const result = await fg.interventions.transfer({ model: lmA, sae: saeA }, { model: lmB, sae: saeB }, data(), map, {
       pairs: 6,
       nulls: 49,
       samples: 8,
@@ -218,7 +218,7 @@ describe('fg.interventions: attribution, transfer, circuits', () => {
     await expect(interventions.circuit(lmA, saeA, late, 3 as never)).rejects.toThrow('prompt is number; expected text');
     await expect(interventions.effects(undefined as never, [], saeA, data())).rejects.toThrow('model is undefined');
     await expect(
-      interventions.transfer({ model: lmA } as never, { model: lmB, sae: saeB }, {} as never, data()),
+      interventions.transfer({ model: lmA } as never, { model: lmB, sae: saeB }, data(), {} as never),
     ).rejects.toThrow('a.sae is undefined');
   });
 });

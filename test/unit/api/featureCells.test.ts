@@ -69,7 +69,7 @@ describe('features in tables', () => {
     const attributed = await fg.interventions.attribution(lmA, saeA, texts[0], { token: 4 }, { verify: 0 });
     expect(columns(await tableOf(attributed))).toEqual([['feature', saeA.id]]);
     const sides = [{ model: lmA, sae: saeA }, { model: lmB, sae: saeB }] as const; // prettier-ignore
-    const moved = await fg.interventions.transfer(...sides, map, data(), { pairs: 3, samples: 2, nulls: 3 });
+    const moved = await fg.interventions.transfer(...sides, data(), map, { pairs: 3, samples: 2, nulls: 3 });
     expect(columns(await tableOf(moved))).toEqual([['feature of A', saeA.id], ['feature of B', saeB.id]]); // prettier-ignore
   });
 

@@ -112,13 +112,13 @@ const CALLS: ReadonlyArray<[was: string, id: string, call: (fg: Fg['intervention
   [
     'transfer(a, b, map, text, { pairs: 4, nulls: 19, sequences: 6 })',
     'transfer 9dded89140fa7001',
-    (fg) => fg.transfer(a, b, map, data(), { pairs: 4, nulls: 19, samples: 6 }),
+    (fg) => fg.transfer(a, b, data(), map, { pairs: 4, nulls: 19, samples: 6 }),
   ],
   [
     "transfer(a, b, map, text, { pairs: 3, nulls: 9, seed: 4, choose: 'random', watchMap: map, sequences: 6 })",
     'transfer 02b203d70b441ae1',
     (fg) =>
-      fg.transfer(watched.a, watched.b, map, data(), {
+      fg.transfer(watched.a, watched.b, data(), map, {
         pairs: 3,
         nulls: 9,
         seed: 4,

@@ -63,7 +63,7 @@ const CALLS: Record<string, (fg: World['fg'], silent: { conformance?: boolean })
     }),
   'interventions.transfer': async (fg, silent) => {
     const map = await correlated(fg);
-    return fg.interventions.transfer({ model: lmA, sae: saeA }, { model: lmB, sae: saeB }, map, data(fg), {
+    return fg.interventions.transfer({ model: lmA, sae: saeA }, { model: lmB, sae: saeB }, data(fg), map, {
       ...{ pairs: 2, nulls: 1 },
       ...silent,
     });

@@ -236,15 +236,15 @@ describe('UMAP', () => {
     const x = clusters(90, 6, 3);
     const neighbours = await exactKnn(x, 14, { metric: 'euclidean' });
     const plain = await umap(x, { nEpochs: 40 });
-    const given = await umap(x, { nEpochs: 40, neighbours });
+    const given = await umap(x, { nEpochs: 40, neighbors: neighbours });
     expect(given.coordinates).toEqual(plain.coordinates);
     expect(given.description).toContain('UMAP given neighbours, min_dist 0.1, 40 epochs');
-    const other = await umap(x, { nEpochs: 40, neighbours: await exactKnn(x, 5, { metric: 'cosine' }) });
+    const other = await umap(x, { nEpochs: 40, neighbors: await exactKnn(x, 5, { metric: 'cosine' }) });
     expect(other.coordinates).not.toEqual(plain.coordinates);
     expect(new Set([plain.id, given.id, other.id]).size).toBe(3);
     const { indices, distances } = neighbours;
     const refused = async (change: Partial<typeof neighbours>, words: string): Promise<void> =>
-      expect(umap(x, { neighbours: { indices, distances, ...change } })).rejects.toThrow(words);
+      expect(umap(x, { neighbors: { indices, distances, ...change } })).rejects.toThrow(words);
     await refused({ indices: indices.map((j, e) => (e === 30 ? 2 : j)) }, 'row 2 has neighbour 2');
     await refused({ indices: indices.map((j, e) => (e === 30 ? 90 : j)) }, 'row 2 has neighbour 90');
     await refused({ distances: distances.map((d, e) => (e === 29 ? NaN : d)) }, 'row 2 has a distance of NaN');

@@ -106,11 +106,13 @@ describe('new points in a UMAP layout', () => {
     const ratios = range(1, 40).map((i) => distance(after, 0, i) / distance(straight, 0, i) / c).sort((a, b) => a - b); // prettier-ignore
     expect(ratios[20]).toBeCloseTo(1, 1);
     const neighbours = await crossKnn(fresh, train, 15, { metric: 'euclidean' });
-    expect((await transformed(layout, train, fresh, { neighbours })).coordinates).toEqual(straight.coordinates);
-    const shared = await umap(train, { nEpochs: 20, neighbours: await exactKnn(train, 14, { metric: 'cosine' }) });
+    expect((await transformed(layout, train, fresh, { neighbors: neighbours })).coordinates).toEqual(
+      straight.coordinates,
+    );
+    const shared = await umap(train, { nEpochs: 20, neighbors: await exactKnn(train, 14, { metric: 'cosine' }) });
     await expect(transformed(shared, train, fresh)).rejects.toThrow('the layout is of neighbours that were given');
     const odd = { ...neighbours, indices: neighbours.indices.map((j, e) => (e === 31 ? train.rows : j)) };
-    await expect(transformed(layout, train, fresh, { neighbours: odd })).rejects.toThrow(
+    await expect(transformed(layout, train, fresh, { neighbors: odd })).rejects.toThrow(
       `row 2 has neighbour ${train.rows}; expected n × k neighbours of ${fresh.rows} rows among ${train.rows} others`,
     );
     await expect(transformed(layout, train, matrix(2, 5))).rejects.toThrow('x has 5 columns but the layout is of rows');
