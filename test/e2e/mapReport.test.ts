@@ -3,6 +3,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
+import { MIME } from '#protocol/mime.js';
 import { reportHtml } from '#protocol/webview.js';
 import { pageFilesOf } from '#test/kit/bundleFiles.js';
 import { HOSTILE, isolatedPoint, screenOf, twinFixture } from './fixtures.js';
@@ -43,6 +44,38 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
   });
   afterAll(async () => {
     await browser?.close();
+  });
+
+  test('a table of scores fits a wide page; on a narrow one it scrolls to its last column under its first', async () => {
+    const long = 'mean share of firings on which a child fires; null: as many other features that fire as often, for each parent'; // prettier-ignore
+    const numbers = ['value', 'null mean', 'null std', 'null max', 'p', 'n', 'runs', 'seed'];
+    const table = {
+      version: 1,
+      columns: [{ key: 'score', title: 'score', type: 'text' }, ...numbers.map((key) => ({ key, title: key, type: 'number' })), { key: 'variant', title: 'variant', type: 'text' }], // prettier-ignore
+      rows: [{ score: 'explained variance before', ...Object.fromEntries(numbers.map((key) => [key, 0.0012345])), variant: long }], // prettier-ignore
+    };
+    const cell = {
+      ...{ id: 'a', kind: 'code', language: 'fgnb-typescript', source: ['scores'] },
+      outputs: [{ items: [{ mime: MIME.table, json: table }] }],
+    };
+    const notebookJson = JSON.stringify({ fgnb: 1, metadata: {}, cells: [cell] });
+    const file = path.join(folder, 'table.html');
+    writeFileSync(file, reportHtml({ title: 'table', script: (await buildWebviews()).report, notebookJson, files: [], nonce: 'abc123' })); // prettier-ignore
+    const opened = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+    await opened.goto(pathToFileURL(file).href);
+    const scroll = opened.locator('.fg-table .scroll');
+    const beyond = () => scroll.evaluate((e) => e.scrollWidth - e.clientWidth);
+    expect(await beyond()).toBe(0);
+    await opened.setViewportSize({ width: 700, height: 900 });
+    expect(await beyond()).toBeGreaterThan(0);
+    await scroll.evaluate((e) => e.scrollTo({ left: e.scrollWidth }));
+    const edges = () => scroll.evaluate((e) => {
+      const box = e.getBoundingClientRect();
+      const of = (place: string) => e.querySelector(`td:${place}`)!.getBoundingClientRect();
+      return { first: of('first-child').left - box.left, last: box.right - of('last-child').right };
+    }); // prettier-ignore
+    for (const distance of Object.values(await edges())) expect(Math.abs(distance)).toBeLessThan(2);
+    await opened.close();
   });
 
   test('shows the images that are attached to a text cell, and nothing else by that way', async () => {

@@ -3,6 +3,8 @@
  * them.
  */
 
+import { maxOf, minOf } from '../../protocol/lists.js';
+
 /** A field of the data on an axis or a colour. */
 export interface Field {
   field: string;
@@ -44,6 +46,18 @@ const [CELL, LETTER] = [44, 6];
 export const heatmapWidth = (columns: number, labels: readonly string[]): number =>
   CELL * columns + LETTER * labels.reduce((most, { length }) => Math.max(most, length), 0) + 60;
 
+/** Text over cells that are coloured by `value`: white on the dark half of viridis, black on the light one. */
+export function overCells(values: readonly ChartRow[], text: object, mark: object = {}): object {
+  const known = values.flatMap(({ value }) => (typeof value === 'number' ? [value] : []));
+  const middle = (minOf(known) + maxOf(known)) / 2;
+  const condition = [
+    // A cell without a value has no colour.
+    { test: '!isValid(datum.value)', value: 'gray' },
+    { test: `datum.value > ${middle}`, value: 'black' },
+  ];
+  return { mark: { type: 'text', ...mark }, encoding: { text, color: { condition, value: 'white' } } };
+}
+
 /** Values over two ordinal axes, written into their cells; whole numbers as such. */
 export function heatmap(
   title: string,
@@ -71,12 +85,7 @@ export function heatmap(
           color: { field: 'value', type: 'quantitative', title: null, legend: null, scale: { scheme: 'viridis' } },
         },
       },
-      // Outlined, so that it reads on any colour of the scale.
-      {
-        mark: { type: 'text', color: 'white', stroke: 'black', strokeWidth: 2.5, strokeJoin: 'round' },
-        encoding: { text },
-      },
-      { mark: { type: 'text', color: 'white' }, encoding: { text } },
+      overCells(values, text),
     ],
     resolve: { scale: { color: 'independent' } },
   };

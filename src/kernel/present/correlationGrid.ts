@@ -5,21 +5,12 @@ import { nullMeanText } from '../../protocol/display.js';
 import { measureOf } from '../../protocol/measure.js';
 import type { GridCell, LayerGrid } from '../correlation/grid.js';
 import type { OutputItem } from '../../protocol/notebook.js';
-import { orNull, sideBySide, tooltipOf, type ChartRow } from './charts.js';
+import { orNull, overCells, sideBySide, tooltipOf, type ChartRow } from './charts.js';
 import { shareText } from '../../protocol/tokens.js';
 import { chartItems, count, formatNumber, tableItems, tableOf, textItem } from './items.js';
 
 /** "0 · mlp_out" of "blocks.0.hook_mlp_out": what stands on an axis must be short. */
 const short = (name: string): string => name.replace(/^blocks\.(\d+)\.(hook_)?/, '$1 · ');
-
-/** Text that reads on any colour of the scale. */
-const outlined = (text: object, dy: number, size: number): object[] => [
-  {
-    mark: { type: 'text', dy, fontSize: size, color: 'white', stroke: 'black', strokeWidth: 2.5, strokeJoin: 'round' },
-    encoding: { text },
-  },
-  { mark: { type: 'text', dy, fontSize: size, color: 'white' }, encoding: { text } },
-];
 
 /** Pixels of a cell. */
 const CELL = { width: 118, height: 46 };
@@ -44,8 +35,8 @@ function cellMap(title: string, values: readonly ChartRow[], { x, y }: { x: Axis
           color: { field: 'value', type: 'quantitative', title: null, legend: null, scale: { scheme: 'viridis' } },
         },
       },
-      ...outlined({ field: 'value', format: '.3f' }, -8, 13),
-      ...outlined({ field: 'beside' }, 9, 10),
+      overCells(values, { field: 'value', format: '.3f' }, { dy: -8, fontSize: 13 }),
+      overCells(values, { field: 'beside' }, { dy: 9, fontSize: 10 }),
     ],
     resolve: { scale: { color: 'independent' } },
   };

@@ -8,19 +8,28 @@ import type { OutputEnvironment } from './outputs.js';
 import { columnText, sortRows, tableText, type Row } from './tableText.js';
 
 export const TABLE_CSS = `
-.fg-table { max-width: 100%; }
+.fg-table { max-width: 100%; container-type: inline-size; }
 .fg-table .scroll { overflow: auto; max-height: 480px; border: 1px solid var(--fg-border); border-radius: 4px; width: fit-content; max-width: 100%; }
 .fg-table table { border-collapse: separate; border-spacing: 0; font-variant-numeric: tabular-nums; }
-.fg-table th { position: sticky; top: 0; background: var(--fg-surface); border-bottom: 1px solid var(--fg-border); padding: 0; text-align: left; font-weight: 600; color: var(--fg-strong); }
-.fg-table th button { all: unset; display: block; width: 100%; box-sizing: border-box; cursor: pointer; padding: 4px 12px; white-space: nowrap; }
+.fg-table th { position: sticky; top: 0; background: var(--fg-surface); border-bottom: 1px solid var(--fg-border); padding: 0; text-align: left; vertical-align: bottom; font-weight: 600; color: var(--fg-strong); }
+.fg-table th button { all: unset; display: block; width: 100%; box-sizing: border-box; cursor: pointer; padding: 4px 8px; }
 .fg-table th button:focus-visible { outline: 1px solid var(--fg-focus); outline-offset: -2px; }
-.fg-table th.numeric, .fg-table td.numeric { text-align: right; white-space: nowrap; }
+.fg-table th.numeric, .fg-table td.numeric { text-align: right; }
+.fg-table td.numeric { white-space: nowrap; }
 .fg-table th.numeric button { text-align: right; }
 .fg-table th[aria-sort="ascending"] button::after { content: " ▲"; font-size: 0.7em; }
 .fg-table th[aria-sort="descending"] button::after { content: " ▼"; font-size: 0.7em; }
-.fg-table td { padding: 3px 12px; border-bottom: 1px solid color-mix(in srgb, var(--fg-border) 55%, transparent); max-width: 48em; overflow-wrap: break-word; vertical-align: baseline; }
-.fg-table td.feature { max-width: 20em; white-space: nowrap; }
+.fg-table td { padding: 3px 8px; border-bottom: 1px solid color-mix(in srgb, var(--fg-border) 55%, transparent); max-width: 48em; overflow-wrap: break-word; vertical-align: baseline; }
+.fg-table td.feature { max-width: 20em; }
+.fg-table td.feature .words { white-space: normal; }
 .fg-table tr:last-child td { border-bottom: 0; }
+.fg-table th { min-width: var(--squeezed); }
+@container (max-width: 900px) {
+  .fg-table th { min-width: var(--roomy); }
+  .fg-table :is(th, td):first-child { position: sticky; left: 0; background: var(--fg-surface); }
+  .fg-table tbody tr:hover td:first-child { background: linear-gradient(var(--fg-list-hover), var(--fg-list-hover)), var(--fg-surface); }
+  .fg-table th:first-child { z-index: 1; }
+}
 .fg-table tbody tr:hover td { background: var(--fg-list-hover); }
 .fg-table .actions { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin-top: 6px; color: var(--fg-muted); font-size: 0.92em; }
 .fg-title { font-weight: 600; color: var(--fg-strong); margin: 0 0 6px; font-size: 1.05em; }
@@ -40,10 +49,11 @@ const SHOWN = 200;
 
 /**
  * A column of text is not squeezed below this many characters, nor so that its longest cell takes more than this many
- * lines: the table scrolls sideways instead. Long texts stop at the width that cells have at the most.
+ * lines: the table scrolls sideways instead. Long texts stop at the width that cells have at the most. Where the table is
+ * narrow it scrolls anyway, under its first column: rows then are low rather than columns narrow.
  */
-const TEXT_CHARACTERS = 22;
-const TEXT_LINES = 3;
+const TEXT_CHARACTERS = 13;
+const TEXT_LINES = { squeezed: 5, roomy: 3 };
 const MOST_CHARACTERS = 80;
 
 type TableEnvironment = Pick<OutputEnvironment, 'copyText' | 'openFeature'>;
@@ -95,8 +105,10 @@ class Table {
     const header = el('th', { class: column.type === 'number' ? 'numeric' : '', aria: { sort: 'none' } }, press);
     if (column.type === 'text') {
       const longest = this.descriptor.rows.reduce((n, row) => Math.max(n, this.text(column, row).length), 0);
-      const least = Math.max(Math.min(TEXT_CHARACTERS, longest), Math.ceil(longest / TEXT_LINES));
-      header.style.minWidth = `calc(${Math.min(least, MOST_CHARACTERS)}ch + 24px)`;
+      for (const [name, lines] of Object.entries(TEXT_LINES)) {
+        const least = Math.max(Math.min(TEXT_CHARACTERS, longest), Math.ceil(longest / lines));
+        header.style.setProperty(`--${name}`, `calc(${Math.min(least, MOST_CHARACTERS)}ch + 16px)`);
+      }
     }
     header.scope = 'col';
     return header;

@@ -1,4 +1,4 @@
-import { sideBySide } from '#kernel/present/charts.js';
+import { heatmap, sideBySide } from '#kernel/present/charts.js';
 import { parse, View, loader } from 'vega';
 import { describe, expect, it } from 'vitest';
 import {
@@ -248,5 +248,22 @@ describe('text beside rich outputs', () => {
     const again = withSummary(value, () => 'two numbers');
     expect(again).toBe(value);
     expect((again as typeof value)[DISPLAY]()).toEqual([{ mime: MIME.text, text: ['two numbers'] }]);
+  });
+});
+
+describe('heat maps', () => {
+  it('write light on dark cells and dark on light ones, and a cell without a value in grey', async () => {
+    const values = [0, 0.4, 0.6, 1, null].map((value, i) => ({ x: i, y: 0, value }));
+    const { spec } = jsonOf<ChartDescriptor>(chartItems(heatmap('h', values, 'x', 'y'), 'h'), MIME.chart);
+    const view = await new View(parse(spec), { renderer: 'none' }).runAsync();
+    const fills: string[] = [];
+    const visit = (node: { items?: []; text?: unknown; fill?: string; datum?: { value?: unknown } }): void => {
+      node.items?.forEach(visit);
+      if (node.text !== undefined && node.datum && 'value' in node.datum && 'x' in node.datum) fills.push(node.fill!);
+    };
+    // Cast: the types of Vega leave the root of the scene out.
+    visit((view.scenegraph() as unknown as { root: Parameters<typeof visit>[0] }).root);
+    view.finalize();
+    expect(fills).toEqual(['white', 'white', 'black', 'black', 'gray']);
   });
 });
