@@ -4,6 +4,7 @@
  * SVCCA: Raghu et al. 2017 (arXiv 1706.05806). PWCCA: Morcos et al. 2018 (arXiv 1806.05759).
  */
 import { shuffledNorms } from '../compute/shuffledNorms.js';
+import { complementOf, leavesLess, type Columns } from './complement.js';
 import {
   crossProduct,
   crossProductOfNull,
@@ -23,6 +24,8 @@ interface Basis {
   k: number;
   /** n × k. */
   U: Float64Array;
+  /** What U leaves of the centred space, where that is less. */
+  rest?: Columns;
 }
 
 interface WeightedBasis extends Basis {
@@ -30,32 +33,52 @@ interface WeightedBasis extends Basis {
   loadings: Float64Array;
 }
 
-const product = (x: Basis, y: Basis, order: Uint32Array, isNull: boolean): Promise<Float64Array> =>
-  (isNull ? crossProductOfNull : crossProduct)(x.U, x.k, y.U, y.k, x.n, order);
+const product = (n: number, x: Columns, y: Columns, order: Uint32Array, isNull: boolean): Promise<Float64Array> =>
+  (isNull ? crossProductOfNull : crossProduct)(x.U, x.k, y.U, y.k, n, order);
+
+/** Two sides whose canonical correlations, and `ones` more of 1, add up to those of x and y. */
+function angles(x: Basis, y: Basis): { left: Columns; right: Columns; ones: number } {
+  return x.rest && y.rest
+    ? { left: x.rest, right: y.rest, ones: x.k + y.k - (x.n - 1) }
+    : { left: x, right: y, ones: 0 };
+}
 
 /** Smaller sides than this have their singular values taken one by one, which is as fast. */
 const MANY_DIRECTIONS = 128;
 
 /** Lowest canonical correlation of random data: the edge of Wachter's law (1980) for two random subspaces. */
-function lowestByChance(x: Basis, y: Basis): number {
-  const [p, q] = [Math.min(1, x.k / (x.n - 1)), Math.min(1, y.k / (x.n - 1))];
+function lowestByChance(n: number, x: Columns, y: Columns): number {
+  const [p, q] = [Math.min(1, x.k / (n - 1)), Math.min(1, y.k / (n - 1))];
   return Math.abs(Math.sqrt(p * (1 - q)) - Math.sqrt(q * (1 - p)));
 }
 
 /** Null runs of many directions need only the sum of the correlations, which float32 products give. */
 function norms(x: Basis, y: Basis): NormNulls | undefined {
-  const directions = Math.min(x.k, y.k);
-  if (directions < MANY_DIRECTIONS || !isLargeNull(x.n, x.k, y.k)) return undefined;
-  const [left, right] = [singleTurned(x.U, x.n, x.k), single(y.U)];
-  const product = { n: x.n, p: x.k, q: y.k, left, right, lowest: lowestByChance(x, y) };
-  return { product, value: (sum) => Math.min(1, sum / directions) };
+  const { n } = x;
+  const { left, right, ones } = angles(x, y);
+  if (Math.min(left.k, right.k) < MANY_DIRECTIONS || !isLargeNull(n, left.k, right.k)) return undefined;
+  const of = { n, p: left.k, q: right.k, lowest: lowestByChance(n, left, right) };
+  return {
+    product: { ...of, left: singleTurned(left.U, n, left.k), right: single(right.U) },
+    value: (sum) => Math.min(1, (ones + sum) / Math.min(x.k, y.k)),
+  };
 }
 
 async function meanCorrelation(x: Basis, y: Basis, order: Uint32Array, isNull: boolean): Promise<number> {
   const large = isNull ? norms(x, y) : undefined;
   if (large) return large.value((await shuffledNorms(large.product, order))[0]);
-  const r = await singularValues(await product(x, y, order, isNull), x.k, y.k);
-  return r.reduce((s, v) => s + Math.min(1, v), 0) / r.length;
+  const { left, right, ones } = angles(x, y);
+  let sum = ones;
+  if (Math.min(left.k, right.k) > 0)
+    for (const r of await singularValues(await product(x.n, left, right, order, isNull), left.k, right.k))
+      sum += Math.min(1, r);
+  return sum / Math.min(x.k, y.k);
+}
+
+/** A basis whose correlations are summed. */
+async function basisOf(side: Side, U: Float64Array, k: number): Promise<Basis> {
+  const { n, d } = side;
+  return { n, d, k, U, ...(leavesLess(n, k) ? { rest: await complementOf(U, n, k) } : {}) };
 }
 
 /** The first k columns of a row-major n × rank matrix. */
@@ -69,7 +92,7 @@ function firstColumns(U: Float64Array, n: number, rank: number, k: number): Floa
 async function truncated(side: Side, choose: (S: Float64Array) => number): Promise<Basis> {
   const { U, S, rank } = await side.principal();
   const k = choose(S);
-  return { n: side.n, d: side.d, k, U: firstColumns(U, side.n, rank, k) };
+  return basisOf(side, firstColumns(U, side.n, rank, k), k);
 }
 
 /** Smallest k whose directions hold 99 % of the variance. */
@@ -108,13 +131,11 @@ export const svccaPublished: Metric<Basis> = {
   describe: () => 'published (first component of each side only): |r| of the two first PCs, kX = kY = 1',
 };
 
-async function fullBasis(side: Side): Promise<Basis> {
-  const { U, rank } = await side.basis();
-  return { n: side.n, d: side.d, k: rank, U };
-}
-
 export const cca: Metric<Basis> = {
-  prepare: fullBasis,
+  async prepare(side) {
+    const { U, rank } = await side.basis();
+    return basisOf(side, U, rank);
+  },
   value: meanCorrelation,
   norms,
   describe: (x, y) => `mean of ${Math.min(x.k, y.k)} canonical correlations: rank ${x.k} and ${y.k}`,
@@ -123,11 +144,12 @@ export const cca: Metric<Basis> = {
 
 export const pwcca: Metric<WeightedBasis> = {
   async prepare(side) {
-    const basis = await fullBasis(side);
-    return { ...basis, loadings: await crossProduct(basis.U, basis.k, side.centred, side.d, side.n) };
+    const { n, d } = side;
+    const { U, rank } = await side.basis();
+    return { n, d, k: rank, U, loadings: await crossProduct(U, rank, side.centred, d, n) };
   },
   async value(x, y, order, isNull) {
-    const { values, vectors } = await leftSingular(await product(x, y, order, isNull), x.k, y.k);
+    const { values, vectors } = await leftSingular(await product(x.n, x, y, order, isNull), x.k, y.k);
     const used = Math.min(x.k, y.k);
     // Canonical variate i of X is U · vectors[:, i]; its weight is how much of X's columns it accounts for.
     const accounts = await crossProduct(vectors, x.k, x.loadings, x.d, x.k);

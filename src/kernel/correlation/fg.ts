@@ -219,7 +219,7 @@ const scores = verb({
     }),
   split: {
     unit: 'null runs and half-samples',
-    version: 2,
+    version: 3,
     inputs: (options, saeA, saeB, given) => ({
       ...{ a: matrixId(saeA.decoder), b: matrixId(saeB.decoder), map: given.id },
       // A filtered map has the id of the whole one.

@@ -82,7 +82,7 @@ export const grid = verb({
   },
   keep: {
     kind: 'correlation-grid',
-    version: 2,
+    version: 3,
     what: 'Layer grid',
     resume: true,
     inputs: (_, a, b, data) => ({
@@ -96,7 +96,7 @@ export const grid = verb({
   },
   split: {
     unit: 'pairs of SAEs',
-    version: 1,
+    version: 2,
     pieces: (_, a, b) => ({
       pieces: a.saes.flatMap((_saeA, i) => b.saes.map((_saeB, j) => cellName(i, j))),
       work: { amount: a.saes.length * b.saes.length, unit: 'pairs of SAEs' },
