@@ -68,15 +68,10 @@ export interface TrainingRow {
 }
 
 /**
- * What tells trainings apart: the settings in which they differ, with the place of each; the place alone where none
- * does.
+ * What tells trainings apart, by their settings: those in which they differ, with the place of each; the place alone
+ * where none does.
  */
-function namesOf(rows: readonly TrainingRow[]): string[] {
-  const all = rows.map(({ sae: { config }, given }) => {
-    const { architecture, k, dSae } = config;
-    // A BatchTopK SAE comes out as a JumpReLU one, without its k.
-    return { architecture, k, ...given, features: dSae } as Record<string, unknown>;
-  });
+export function trainingNames(all: ReadonlyArray<Readonly<Record<string, unknown>>>): string[] {
   const names = [...new Set(all.flatMap((one) => Object.keys(one)))];
   const differ = names.filter((name) => new Set(all.map((one) => JSON.stringify(one[name]))).size > 1);
   return all.map((one, i) => {
@@ -88,6 +83,15 @@ function namesOf(rows: readonly TrainingRow[]): string[] {
     return [`${i + 1}`, ...said].join(' · ');
   });
 }
+
+const namesOf = (rows: readonly TrainingRow[]): string[] =>
+  trainingNames(
+    rows.map(({ sae: { config }, given }) => {
+      const { architecture, k, dSae } = config;
+      // A BatchTopK SAE comes out as a JumpReLU one, without its k.
+      return { architecture, k, ...given, features: dSae };
+    }),
+  );
 
 /** Names of trainings stand below the curves, one a line and whole: beside them a narrow pane would cut them. */
 const colorOf = (names: readonly string[]): object => ({

@@ -35,6 +35,15 @@ export interface BufferState {
   epochRows: number;
 }
 
+/** Of a buffer from which nothing more is served. */
+export const EMPTY_BUFFER: BufferState = {
+  rows: new Float32Array(0),
+  toServe: 0,
+  refills: 0,
+  epoch: 0,
+  epochRows: 0,
+};
+
 /** Serves shuffled batches of a source; see the head of this file. */
 export class ActivationBuffer {
   private slots = new Float32Array(0);
@@ -86,9 +95,11 @@ export class ActivationBuffer {
   state(): BufferState {
     const { width } = this.source;
     const rows = new Float32Array((this.count - this.served) * width);
+    let to = 0;
     for (let i = this.served; i < this.count; i++) {
       const from = this.order[i] * width;
-      rows.set(this.slots.subarray(from, from + width), (i - this.served) * width);
+      // A view for each of tens of thousands of rows costs more than copying by hand.
+      for (let j = 0; j < width; j++) rows[to++] = this.slots[from + j];
     }
     return {
       rows,
@@ -171,7 +182,8 @@ export class ActivationBuffer {
     const have = this.slots.length / this.source.width;
     const missing = rows - this.free.length;
     if (missing <= 0) return;
-    const need = Math.max(have + missing, Math.min(this.options.capacity + rows, 2 * have));
+    // It is filled to its capacity before anything is served: growing by degrees would copy all of it several times.
+    const need = Math.max(have + missing, this.options.capacity + rows);
     const slots = new Float32Array(need * this.source.width);
     slots.set(this.slots);
     const order = new Uint32Array(need);

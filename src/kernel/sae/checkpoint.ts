@@ -37,6 +37,40 @@ export interface TrainingState<Row extends object = HistoryRow> {
   history: Row[];
 }
 
+/** Bytes of states that trainings write in a second on average: what a disk takes in a tenth of it. */
+const BYTES_PER_SECOND = 5e7;
+let trainings = 0;
+
+/**
+ * When a training writes its state. Large states are written so seldom that all trainings that run side by side spend
+ * about a tenth of their time on it.
+ */
+export class CheckpointPace {
+  private last: number;
+
+  /** `bytes` of a state. */
+  constructor(
+    private readonly bytes: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {
+    this.last = now();
+    trainings++;
+  }
+
+  /** Whether the start, or the last state, is long enough ago. */
+  due(): boolean {
+    return this.now() - this.last >= (1000 * this.bytes * trainings) / BYTES_PER_SECOND;
+  }
+
+  wrote(): void {
+    this.last = this.now();
+  }
+
+  close(): void {
+    trainings--;
+  }
+}
+
 /** Writes the state, replacing the folder's older one only when whole. `run`: what makes this run this run. */
 export async function saveTrainingState(folder: string, state: TrainingState<object>, run: object): Promise<void> {
   await mkdir(folder, { recursive: true });

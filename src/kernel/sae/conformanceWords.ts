@@ -201,6 +201,6 @@ export function warningsOf(figures: Omit<Conformance, 'warnings'>, sae: Sae): st
   const expected = figures.expectedL0 === undefined ? '' : ` (expected ${figures.expectedL0.toPrecision(3)})`;
   return found.map(
     (w) =>
-      `SAE ${sae.name} ${w}. Measured on ${tokens} tokens: L0 ${l0.toPrecision(3)}${expected}, mean norm of activations ${norm.toPrecision(3)}; { conformance: false } silences this`,
+      `SAE ${sae.name} ${w}${w.endsWith('?') ? '' : '.'} Measured on ${tokens} tokens: L0 ${l0.toPrecision(3)}${expected}, mean norm of activations ${norm.toPrecision(3)}; { conformance: false } silences this`,
   );
 }

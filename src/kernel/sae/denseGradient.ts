@@ -98,14 +98,27 @@ function throughFiring(
   firstRow: number,
   { penalty, through, bias }: Backward,
 ): void {
-  for (let at = 0, row = firstRow; at < toActs.length; row++) {
-    for (let f = from; f < to; f++, at++) {
-      let value = 0;
-      if (through) {
-        if (touched(acts[at])) value = through(toActs[at], f, acts[at], row);
-      } else if (acts[at] !== 0) value = toActs[at] + (penalty ? penalty[f] : 0);
-      toActs[at] = value;
-      bias[f] += value;
+  // A loop for each case: this one passes all entries of a block, and most of them do not fire.
+  if (through) {
+    for (let at = 0, row = firstRow; at < toActs.length; row++) {
+      for (let f = from; f < to; f++, at++) {
+        if (touched(acts[at])) bias[f] += toActs[at] = through(toActs[at], f, acts[at], row);
+        else toActs[at] = 0;
+      }
+    }
+  } else if (penalty) {
+    for (let at = 0; at < toActs.length;) {
+      for (let f = from; f < to; f++, at++) {
+        if (acts[at] !== 0) bias[f] += toActs[at] += penalty[f];
+        else toActs[at] = 0;
+      }
+    }
+  } else {
+    for (let at = 0; at < toActs.length;) {
+      for (let f = from; f < to; f++, at++) {
+        if (acts[at] !== 0) bias[f] += toActs[at];
+        else toActs[at] = 0;
+      }
     }
   }
 }

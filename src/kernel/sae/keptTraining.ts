@@ -126,15 +126,24 @@ export const KEPT_SAE: KeptAs = {
 };
 
 /** Keeps what a training that ended early made beside its state, and says where. */
-async function keepStopped(env: Environment, kept: KeptAs, made: TrainedSae, step: number, folder: string) {
+async function keepStopped(
+  env: Environment,
+  kept: KeptAs,
+  made: TrainedSae,
+  step: number,
+  folder: string,
+  print: (said: string) => void,
+): Promise<void> {
   await kept.save(made, folder);
-  env.context.print(
+  print(
     `The ${kept.what} of step ${count(step)} is kept: ${kept.loads}(${JSON.stringify(env.relative(folder))}); the same call goes on`,
   );
 }
 
 /** Who looks at a training while it runs. */
 export interface Watched {
+  /** What it is called beside the others of its call: what it says begins with it. */
+  readonly name?: string;
   /** Called with the history whenever a step was logged. */
   readonly watch?: (history: readonly HistoryRow[]) => void;
 }
@@ -146,8 +155,9 @@ export async function trainInto(
   { kept = KEPT_SAE, ...data }: Pick<TrainingData, 'source' | 'warning' | 'around'> & { kept?: KeptAs },
   { hook: _, hookOut: _out, cache: _cache, ignoring: __, features, fresh, logs: ___, ...rest }: KeptTraining,
   checkpoint: string,
-  { watch, ...call }: CallOptions & Watched,
+  { watch, name, ...call }: CallOptions & Watched,
 ): Promise<TrainedSae> {
+  const print = (said: string): void => env.context.print(name === undefined ? said : `SAE ${name}: ${said}`);
   if (fresh) await fs.rm(checkpoint, { recursive: true, force: true });
   const warning = await data.warning?.();
   if (warning) env.context.print(`Warning: ${warning}`);
@@ -159,13 +169,20 @@ export async function trainInto(
     around: data.around,
     device: graphDevice('training'),
     checkpoint: { folder: checkpoint },
-    report: (message) => env.context.print(message),
+    report: print,
     onLog: (rows) => {
       logged = rows;
       watch?.(rows);
     },
     onStopped: (stopped, step) =>
-      keepStopped(env, kept, Object.assign(stopped, { history: [...logged] }), step, path.join(checkpoint, 'sae')),
+      keepStopped(
+        env,
+        kept,
+        Object.assign(stopped, { history: [...logged] }),
+        step,
+        path.join(checkpoint, 'sae'),
+        print,
+      ),
   });
   const made = Object.assign(sae, { history });
   await kept.save(made, folder);

@@ -7,8 +7,8 @@ import { rowNorms } from '../compute/rows.js';
 import { messageOf } from '../io/files.js';
 import { clipFactor } from './adam.js';
 import { initialBDec, tellBDecInit, type BDecInit } from './bDecInit.js';
-import { ActivationBuffer } from './buffer.js';
-import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
+import { ActivationBuffer, EMPTY_BUFFER } from './buffer.js';
+import { CheckpointPace, loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
 import { beginWith } from './fineTune.js';
 import { initialParameters, weightsOf } from './parameters.js';
 import { foldActivationScale, foldInputScale } from './fold.js';
@@ -61,7 +61,8 @@ export async function trainSae(
   const o = resolveOptions(training, inputWidth(source), source.rows, source.target);
   const call: CallOptions = { signal, onProgress };
   await initDevice();
-  const { folder, every = Math.max(1, Math.ceil(o.common.steps / 10)) } = options.checkpoint ?? {};
+  const { folder, every: asked } = options.checkpoint ?? {};
+  const every = asked ?? Math.max(1, Math.ceil(o.common.steps / 10));
   const place = placeOf(training, options.device);
   const run = runOf(o, source, place);
   const found = folder ? await loadTrainingState(folder, run, options.report) : undefined;
@@ -70,11 +71,13 @@ export async function trainSae(
     tell(options.report, tellBDecInit(trainer.bDec));
   tell(options.report, repeatedText(o.common.steps, o.common.trainBatchSizeTokens, source.rows));
   if (found) options.onLog?.(trainer.history);
+  const pace = new CheckpointPace(trainer.stateBytes);
   let saved = trainer.step;
   const save = async (): Promise<void> => {
     if (!folder) return;
     try {
       await saveTrainingState(folder, await trainer.state(), run);
+      pace.wrote();
     } catch (error) {
       const kept = saved > 0 ? `its state of step ${saved} is kept, and the same call goes on from there` : 'no state of it was kept before'; // prettier-ignore
       throw new Error(`SAE training stopped at step ${trainer.step}: ${messageOf(error)}; ${kept}`, { cause: error });
@@ -84,7 +87,7 @@ export async function trainSae(
   try {
     try {
       while (trainer.step < o.common.steps) {
-        if (trainer.step > 0 && trainer.step % every === 0) await save();
+        if (trainer.step > 0 && trainer.step % every === 0 && (asked || pace.due())) await save();
         if (await trainer.next()) options.onLog?.(trainer.history);
       }
     } catch (error) {
@@ -103,6 +106,7 @@ export async function trainSae(
     tell(options.report, negativeEnd(trainer.history));
     return { sae: await trainer.finish(), history: trainer.history };
   } finally {
+    pace.close();
     await trainer.close();
   }
 }
@@ -282,11 +286,18 @@ class Trainer {
     return Uint8Array.from(this.sinceFired, (steps) => (steps > deadFeatureWindow ? 1 : 0));
   }
 
+  /** Of a state: parameters with their moments, and the buffer, at most. */
+  get stateBytes(): number {
+    const { dIn, dOut = dIn, dSae } = this.resolved.shape;
+    return 4 * (3 * (dIn + dOut) * dSae + this.o.bufferTokens * this.source.width);
+  }
+
   async state(): Promise<TrainingState> {
     const { step, sinceFired, scale, bDec, history } = this;
     const { p, m, v } = await this.steps.state();
     const memory = [...(this.resolved.run.memory ?? [])];
-    const buffer = this.buffer.state();
+    // After the last step nothing is served any more.
+    const buffer = step < this.o.steps ? this.buffer.state() : EMPTY_BUFFER;
     return { step, parameters: p.flat, m, v, sinceFired, scale, bDec, history, memory, buffer };
   }
 

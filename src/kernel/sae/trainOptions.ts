@@ -108,8 +108,9 @@ export interface SaeTrainOptions extends Omit<Given<typeof TRAIN>, 'features'> {
   /** Features, default 16 × the width of the activations. */
   readonly dSae?: number;
   /**
-   * Writes the training state to `folder` every `every` steps (default steps/10) and when training is cancelled; training
-   * that finds a state there goes on from it, to the same result bit for bit on the same device.
+   * Writes the training state to `folder` every `every` steps (default steps/10, fewer where states are large:
+   * CheckpointPace) and when training is cancelled; training that finds a state there goes on from it, to the same
+   * result bit for bit on the same device.
    */
   readonly checkpoint?: { folder: string; every?: number };
   /** What is trained around the architecture's own loss, such as a crosscoder's. */

@@ -2,7 +2,7 @@
 import type { Progress } from '../../protocol/kernel.js';
 import type { CallOptions } from '../compute/call.js';
 import { messageOf } from '../io/files.js';
-import { liveItems, trainingsItems } from '../present/training.js';
+import { liveItems, trainingNames, trainingsItems } from '../present/training.js';
 import type { Environment } from '../verb/environment.js';
 import { LiveTraining } from './liveTraining.js';
 import { settingsOf, trainQuietly, type KeptTraining, type TrainedSae, type TrainingData } from './keptTraining.js';
@@ -25,10 +25,12 @@ export async function trainTogether(
 ): Promise<TrainedSae[]> {
   const progress = joinedProgress(runs.length, onProgress);
   const live = new LiveTraining(env, runs.length, liveItems);
+  const names = trainingNames(runs.map(({ options }) => settingsOf(options)));
   const ended = await Promise.allSettled(
     runs.map(({ data, options }, i) =>
       trainQuietly(env, data, options, {
         signal,
+        name: names[i],
         onProgress: progress(i),
         watch: (history) => live.take(i, history),
       }),

@@ -245,7 +245,9 @@ describe('conformance of an SAE', () => {
     const sae = fittingSae(await activations(other, tokens, POST), POST, { dSae: 48 });
     const { asked, warnings } = await conformanceOf(plain, sae, tokens, POST);
     expect(asked.explainedVariance).toBeLessThan(0.2);
-    expect(warnings[0]).toMatch(/explains −?\d+ % at blocks\.1\.hook_resid_post, and .*: is it an SAE of this model\?/);
+    expect(warnings[0]).toMatch(
+      /explains −?\d+ % at blocks\.1\.hook_resid_post, and .*: is it an SAE of this model\? Measured on \d+ tokens/,
+    );
   });
 
   it('another width and another tokenizer are refused, in evaluate too', async () => {

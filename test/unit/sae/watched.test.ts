@@ -6,6 +6,7 @@ import { initDevice } from '#kernel/compute/device.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import { crc32c } from '#kernel/io/tfevents.js';
+import { CheckpointPace } from '#kernel/sae/checkpoint.js';
 import { matrixSource, type ActivationSource } from '#kernel/sae/source.js';
 import { exploded } from '#kernel/sae/stopped.js';
 import { trainSae, type HistoryRow } from '#kernel/sae/train.js';
@@ -208,6 +209,43 @@ describe('a training that goes wrong', () => {
     const penalty = { architecture: 'standard', k: undefined, l1Coefficient: 0, bDecInitMethod: 'zeros' } as const;
     await trainSae(source, { ...options, ...penalty, steps: 2, decoderInitNorm: 3, report });
     expect(said).toEqual([expect.stringMatching(/explained variance ends at -\d/)]);
+  });
+});
+
+describe('what trainings of a list say', () => {
+  const world = freshFg();
+
+  it('names the SAE that it is about', async () => {
+    const { fg, context } = world;
+    const data = fg.datasets.fromTexts(texts, { context: 10 });
+    const common = { hook, features: 32, steps: 2, trainBatchSizeTokens: 40, bDecInitMethod: 'zeros' } as const;
+    await fg.sae.train(lmA, data, fg.sae.grid({ ...common, architecture: 'topk', k: [4, 32] }));
+    const warned = context.printed.filter((line) => line.includes('explained variance ends at -'));
+    expect(warned.sort()).toEqual([
+      expect.stringMatching(/^SAE 1 · k 4: Warning: the explained variance ends at -/),
+      expect.stringMatching(/^SAE 2 · k 32: Warning: the explained variance ends at -/),
+    ]);
+  });
+});
+
+describe('the pace of checkpoints', () => {
+  it('gives large states, and those of many trainings, about a tenth of the time', () => {
+    let now = 0;
+    const of = (bytes: number): CheckpointPace => new CheckpointPace(bytes, () => now);
+    const large = of(1e8);
+    const small = of(1e3);
+    // 100 MB at 50 MB a second, twice since two trainings write.
+    now = 3999;
+    expect([large.due(), small.due()]).toEqual([false, true]);
+    now = 4000;
+    expect(large.due()).toBe(true);
+    large.wrote();
+    small.close();
+    now = 5999;
+    expect(large.due()).toBe(false);
+    now = 6000;
+    expect(large.due()).toBe(true);
+    large.close();
   });
 });
 
