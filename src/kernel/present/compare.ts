@@ -47,7 +47,7 @@ function paretoChart({ groups }: SaeComparison): OutputItem[] {
   const panel = ({ figure, title }: (typeof PANELS)[number]): object => {
     const rows = groups.map((group) => pointOf(group, figure));
     const [x, y] = [
-      { ...axisOf({ field: 'l0', title: 'L0' }), scale: { zero: false, padding: 12 } },
+      { ...axisOf({ field: 'l0', title: 'L0' }), scale: { zero: false, nice: false, padding: 12 } },
       { ...axisOf({ field: 'value', title }), scale: { zero: false } },
     ];
     const bar = { type: 'rule', strokeWidth: 1.5 };

@@ -73,12 +73,19 @@ export interface TrainingRow {
  */
 export function trainingNames(all: ReadonlyArray<Readonly<Record<string, unknown>>>): string[] {
   const names = [...new Set(all.flatMap((one) => Object.keys(one)))];
-  const differ = names.filter((name) => new Set(all.map((one) => JSON.stringify(one[name]))).size > 1);
+  // What only some architectures have does not tell those apart that have it; a baseline is told from an SAE by having one.
+  const valuesOf = (name: string): unknown[] => {
+    const values = all.map((one) => one[name]);
+    return ['baseline', 'from'].includes(name) ? values : values.filter((v) => v !== undefined);
+  };
+  const differ = names.filter((name) => new Set(valuesOf(name).map((v) => JSON.stringify(v))).size > 1);
   return all.map((one, i) => {
     const said = differ.flatMap((name) => {
       const value = one[name];
       if (value === undefined) return [];
-      return name === 'hook' || name === 'architecture' ? [String(value)] : [`${name} ${JSON.stringify(value)}`];
+      return ['hook', 'architecture', 'baseline'].includes(name)
+        ? [String(value as string)]
+        : [`${name} ${JSON.stringify(value)}`];
     });
     return [`${i + 1}`, ...said].join(' · ');
   });

@@ -1,4 +1,5 @@
 /** What the figures of a pairing mean, in words, and what to do. */
+import { isJsonObject } from '../../protocol/objects.js';
 import type { Conformance, Fit, Variant } from './conformance.js';
 import type { Sae } from './types.js';
 
@@ -100,6 +101,7 @@ function better(asked: Fit, others: readonly Fit[]): Fit | undefined {
 function fitWarning(
   { asked, others, wantsCentred, centred, predicts, turned }: Omit<Conformance, 'warnings'>,
   d: number,
+  baseline: boolean,
 ): string | undefined {
   const ev = asked.explainedVariance;
   const best = better(asked, others);
@@ -127,7 +129,7 @@ function fitWarning(
       : `and at best ${percent(nearest.explainedVariance)} at its neighbours (${nearest.hook})`;
   const chance = foreign ? `, and ${percent(turned)} of them in another basis, which is chance` : '';
   return (
-    `explains ${percent(ev)} at ${asked.hook}${chance}, ${none}: is it an SAE of this model?${says ? `${says}: ${CENTER}` : ''}` +
+    `explains ${percent(ev)} at ${asked.hook}${chance}, ${none}: ${baseline ? 'a baseline may explain as little' : 'is it an SAE of this model?'}${says ? `${says}: ${CENTER}` : ''}` +
     (centred && !wantsCentred
       ? " The activations are centred; an SAE of the plain model needs { process: 'none' }"
       : '')
@@ -188,11 +190,18 @@ function sparsityWarning(
   return undefined;
 }
 
+/** The kind of baseline that an SAE is. */
+function baselineOf({ config: { metadata } }: Sae): string | undefined {
+  const training = isJsonObject(metadata.training) ? metadata.training : {};
+  return typeof training.baseline === 'string' ? training.baseline : undefined;
+}
+
 /** For people; empty when all looks well. */
 export function warningsOf(figures: Omit<Conformance, 'warnings'>, sae: Sae): string[] {
   const { tokens, l0, norm } = figures.asked;
   // Other units are why features fire too rarely or too often, and why little is explained.
-  const fit = figures.threshold ?? fitWarning(figures, sae.config.dIn);
+  const baseline = baselineOf(sae);
+  const fit = figures.threshold ?? fitWarning(figures, sae.config.dIn, baseline !== undefined);
   const isScale = figures.threshold !== undefined || fit?.includes('normScalingFactor');
   const sparsity = isScale ? undefined : sparsityWarning(figures, sae.config);
   const sequences = fit?.includes('{ bos: ') ? undefined : sequenceWarning(figures, sae);
@@ -201,6 +210,6 @@ export function warningsOf(figures: Omit<Conformance, 'warnings'>, sae: Sae): st
   const expected = figures.expectedL0 === undefined ? '' : ` (expected ${figures.expectedL0.toPrecision(3)})`;
   return found.map(
     (w) =>
-      `SAE ${sae.name} ${w}${w.endsWith('?') ? '' : '.'} Measured on ${tokens} tokens: L0 ${l0.toPrecision(3)}${expected}, mean norm of activations ${norm.toPrecision(3)}; { conformance: false } silences this`,
+      `SAE ${sae.name}${baseline === undefined ? '' : ` (${baseline})`} ${w}${w.endsWith('?') ? '' : '.'} Measured on ${tokens} tokens: L0 ${l0.toPrecision(3)}${expected}, mean norm of activations ${norm.toPrecision(3)}; { conformance: false } silences this`,
   );
 }

@@ -18,18 +18,21 @@ export function decorateLayer(
   const layer = layers[s];
   const set = model.sets[s];
   const counts = el('span', { class: 'counts' });
+  // The title of a picture of one map is that of the map; of two, each is named by its SAE.
+  const titles = model.twin ? model.sets.map(({ meta }) => meta.title) : [model.meta.title];
+  const title = titles[s];
   layer.setAttribute(
     'aria-label',
-    `Map ${set.name}: ${set.meta.title}, ${plural(set.n - set.deadCount, unitOf(model))}. Arrows pan, plus and minus zoom, 0 shows all, Shift and arrows move between ${unitOf(model)}s, ${model.twin ? 'C goes to the counterpart, ' : ''}N goes to the next hit, Enter pins, Escape clears, Control and Z undo, slash searches.`,
+    `Map ${set.name}: ${title}, ${plural(set.n - set.deadCount, unitOf(model))}. Arrows pan, plus and minus zoom, 0 shows all, Shift and arrows move between ${unitOf(model)}s, ${model.twin ? 'C goes to the counterpart, ' : ''}N goes to the next hit, Enter pins, Escape clears, Control and Z undo, slash searches.`,
   );
-  const { title, layout } = set.meta;
+  const { title: of, layout } = set.meta;
   headings[s].append(
     caption({
       badge: `set${s}`,
       name: set.name,
       title,
-      titles: model.sets.map(({ meta }) => meta.title),
-      tip: `${title} · ${layout}`,
+      titles,
+      tip: `${[...new Set([title, of])].join(' · ')} · ${layout}`,
       counts,
     }),
   );

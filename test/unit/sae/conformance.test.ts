@@ -321,6 +321,15 @@ describe('what the figures of a pairing are said to mean', () => {
     expect(said(fit(HERE, 0.1, 0.04), [fit(THERE, 0.24, 0.02)], 0.1)[0]).toMatch(/is it an SAE of this model\?/);
   });
 
+  it('a baseline that explains little is named as one, and is not asked whose SAE it is', () => {
+    const training = { baseline: 'frozenDecoder' };
+    const sae = { name: 's', config: { dIn: 16, dSae: 64, metadata: { training } } } as unknown as Sae;
+    const figures = { asked: fit(HERE, 0.1, 0.04), others: [], wantsCentred: false, centred: false };
+    expect(warningsOf(figures, sae)[0]).toMatch(
+      /^SAE s \(frozenDecoder\) explains 10 % .*: a baseline may explain as little\. Measured/,
+    );
+  });
+
   it('where the L0 of training comes back in other units, these are named', () => {
     const [asked, divided] = [fit(HERE, 0.8, 0.01), { ...fit(HERE, 0.75, 0.01), variant: 'divided' as const }];
     const figures = { asked: { ...asked, l0: 90 }, others: [divided], wantsCentred: false, centred: false };
