@@ -103,7 +103,10 @@ describe('fgnb convert', () => {
     expect(run('Scores', 'csv').stdout).toBe('table  run-table-1.csv\n');
     expect(textOf('run-table-1.csv')).toBe('name,r\r\na <b>,0.123456\r\n');
     // Without a format too: this is how one finds what there is.
-    expect(figure('list')).toMatchObject({ code: 1, stderr: expect.stringContaining('there are\n  1: map "Twin maps') });
+    expect(figure('list')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('there are\n  1: map "Twin maps'),
+    });
     fs.rmSync(file('figures/.fgnb'), { recursive: true });
     expect(figure('1', '--format', 'svg')).toMatchObject({
       code: 1,
