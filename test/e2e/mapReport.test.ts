@@ -47,7 +47,7 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
   });
 
   test('a table of scores fits a wide page; on a narrow one it scrolls to its last column under its first', async () => {
-    const long = 'mean share of firings on which a child fires; null: as many other features that fire as often, for each parent'; // prettier-ignore
+    const long = 'mean share of firings on which a child fires; null: as many features that fire as often, for each parent'; // prettier-ignore
     const numbers = ['value', 'null mean', 'null std', 'null max', 'p', 'n', 'runs', 'seed'];
     const table = {
       version: 1,

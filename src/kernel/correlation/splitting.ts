@@ -14,7 +14,7 @@ import { SPLITTING, type SplitParent, type Splitting, type SplittingSettings } f
 import { Firings, tokenHalves } from './tokenHalves.js';
 
 /** Raised when the same call gives another result. */
-export const SPLITTING_VERSION = 2;
+export const SPLITTING_VERSION = 3;
 
 export interface SplittingInput {
   /** Decoder rows, features × d. */

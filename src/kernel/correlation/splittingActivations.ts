@@ -95,10 +95,13 @@ class Judge {
   }
 }
 
-/** Features of like firing that may stand for a child: this many ranks on either side. */
-const RANKS = 10;
+/** Features of like firing that may stand for a child: so many ranks on either side, or a twentieth of all between. */
+const RANKS = { least: 10, most: 50 };
 
-/** Draws other features that fire as often, all different within one parent. */
+/**
+ * Draws features that fire as often, all different within one parent. The child itself is among them: a null without
+ * what was found lies too low where that is much, and p would be too small.
+ */
 class Substitutes {
   private readonly rank: Int32Array;
 
@@ -111,11 +114,12 @@ class Substitutes {
   }
 
   draw(children: readonly number[], random: Random): number[] {
-    const taken = new Set(children);
+    const taken = new Set<number>();
     const n = this.order.length;
+    const ranks = Math.max(RANKS.least, Math.min(RANKS.most, Math.floor(n / 20)));
     return children.map((c) => {
       // The window grows until it holds a feature that is free; a parent may have more children than there are ranks.
-      for (let reach = RANKS; ; reach *= 2) {
+      for (let reach = ranks; ; reach *= 2) {
         const from = Math.max(0, this.rank[c] - reach);
         const to = Math.min(n, this.rank[c] + reach + 1);
         const free = Array.from(this.order.subarray(from, to)).filter((f) => !taken.has(f));
@@ -218,7 +222,7 @@ export async function splittingByActivations(
     nulls.coverage[run] = mean(values);
     nulls.r[run] = Number(likeness);
   });
-  const about = { seed, kind: 'as many other features that fire as often, for each parent' };
+  const about = { seed, kind: 'as many features that fire as often, for each parent' };
   const rs = found.map((p) => finite(p.children.map((c) => c.r)));
   const r = rs.flat();
   const coverages = found.map((p) => p.coverage);

@@ -124,7 +124,7 @@ export const SPLITTING = {
     { doc: 'What counts as absorption.' },
   ),
   nulls: nulls({
-    doc: 'Null runs. By activations: as many other large features that fire as often in the place of the children. By decoder rows: the large decoder turned at random and its children chosen again.',
+    doc: 'Null runs. By activations: as many large features that fire as often in the place of the children. By decoder rows: the large decoder turned at random and its children chosen again.',
     runs: 99,
     draws: 'Draws the runs.',
   }),
