@@ -3,6 +3,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
+import { chartItems } from '#kernel/present/items.js';
 import { MIME } from '#protocol/mime.js';
 import { reportHtml } from '#protocol/webview.js';
 import { pageFilesOf } from '#test/kit/bundleFiles.js';
@@ -12,6 +13,19 @@ import { sampleNotebook } from './sampleNotebook.js';
 import { testFolder } from '#test/kit/folder.js';
 
 if (!CHROMIUM) console.log('skipped test/e2e/mapReport.test.ts: no chromium in /usr/bin');
+
+/** Writes the page of a notebook of one cell with one output. */
+async function pageOf(folder: string, mime: string, json: unknown): Promise<string> {
+  const cell = {
+    ...{ id: 'a', kind: 'code', language: 'fgnb-typescript', source: ['shown'] },
+    outputs: [{ items: [{ mime, json }] }],
+  };
+  const notebookJson = JSON.stringify({ fgnb: 1, metadata: {}, cells: [cell] });
+  const file = path.join(folder, `${mime.replace(/\W/g, '-')}.html`);
+  const { report: script } = await buildWebviews();
+  writeFileSync(file, reportHtml({ title: 'one output', script, notebookJson, files: [], nonce: 'abc123' }));
+  return pathToFileURL(file).href;
+}
 
 describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
   let browser: Browser;
@@ -54,15 +68,8 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
       columns: [{ key: 'score', title: 'score', type: 'text' }, ...numbers.map((key) => ({ key, title: key, type: 'number' })), { key: 'variant', title: 'variant', type: 'text' }], // prettier-ignore
       rows: [{ score: 'explained variance before', ...Object.fromEntries(numbers.map((key) => [key, 0.0012345])), variant: long }], // prettier-ignore
     };
-    const cell = {
-      ...{ id: 'a', kind: 'code', language: 'fgnb-typescript', source: ['scores'] },
-      outputs: [{ items: [{ mime: MIME.table, json: table }] }],
-    };
-    const notebookJson = JSON.stringify({ fgnb: 1, metadata: {}, cells: [cell] });
-    const file = path.join(folder, 'table.html');
-    writeFileSync(file, reportHtml({ title: 'table', script: (await buildWebviews()).report, notebookJson, files: [], nonce: 'abc123' })); // prettier-ignore
     const opened = await browser.newPage({ viewport: { width: 1400, height: 900 } });
-    await opened.goto(pathToFileURL(file).href);
+    await opened.goto(await pageOf(folder, MIME.table, table));
     const scroll = opened.locator('.fg-table .scroll');
     const beyond = () => scroll.evaluate((e) => e.scrollWidth - e.clientWidth);
     expect(await beyond()).toBe(0);
@@ -75,6 +82,31 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
       return { first: of('first-child').left - box.left, last: box.right - of('last-child').right };
     }); // prettier-ignore
     for (const distance of Object.values(await edges())) expect(Math.abs(distance)).toBeLessThan(2);
+    await opened.close();
+  });
+
+  test('lines of a chart that name no colour are of the theme, and texts as well', async () => {
+    const values = [{ x: 0, y: 0, x2: 1, t: '█' }];
+    const at = (field: string) => ({ field, type: 'quantitative', axis: null });
+    const layer = [
+      { mark: { type: 'rule', strokeWidth: 30 }, encoding: { x: at('x'), x2: { field: 'x2' }, y: at('y') } },
+      { mark: { type: 'text', fontSize: 90, dx: 60 }, encoding: { x: at('x'), y: at('y'), text: { field: 't' } } },
+    ];
+    const [{ json }] = chartItems({ width: 300, height: 200, data: { values }, layer }, 'lines');
+    const opened = await browser.newPage({ colorScheme: 'dark' });
+    await opened.goto(await pageOf(folder, MIME.chart, json));
+    const canvas = opened.locator('.fg-chart canvas');
+    await canvas.waitFor();
+    // Everything that is drawn, by the share that is dark.
+    const dark = await canvas.evaluate((c: HTMLCanvasElement) => {
+      const { data } = c.getContext('2d')!.getImageData(0, 0, c.width, c.height);
+      let [drawn, dim] = [0, 0];
+      for (let i = 0; i < data.length; i += 4)
+        if (data[i + 3] === 255) [drawn, dim] = [drawn + 1, dim + Number(data[i] < 128)];
+      return { drawn, dim };
+    });
+    expect(dark.drawn).toBeGreaterThan(3000);
+    expect(dark.dim).toBe(0);
     await opened.close();
   });
 

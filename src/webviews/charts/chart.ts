@@ -39,22 +39,26 @@ function themeConfig(root: HTMLElement): vega.Config {
     symbol: { fill: mark },
     rect: { fill: mark },
     text: { fill: text, font },
+    rule: { stroke: text },
   } as vega.Config;
 }
 
-/** Vega-Lite writes a white ground into every spec that names none, and black into its texts; ours are the theme's. */
+/** Vega-Lite writes a white ground into specs that name none, and black into texts and lines; ours are the theme's. */
 function withoutGround(spec: ChartDescriptor['spec']): vega.Spec {
-  const { background, ...rest } = withoutBlackText(spec) as ChartDescriptor['spec'];
+  const { background, ...rest } = withoutBlack(spec) as ChartDescriptor['spec'];
   // Vega itself refuses what is no spec.
   return fromPlainJson<vega.Spec>(background === 'white' ? rest : { background, ...rest });
 }
 
-function withoutBlackText(spec: Json): Json {
-  if (Array.isArray(spec)) return spec.map(withoutBlackText);
+function withoutBlack(spec: Json): Json {
+  if (Array.isArray(spec)) return spec.map(withoutBlack);
   if (typeof spec !== 'object' || spec === null) return spec;
-  const own = Object.entries(spec).map(([key, value]) => [key, key === 'data' ? value : withoutBlackText(value)]);
-  const copy = Object.fromEntries(own) as { type?: string; encode?: { update?: { fill?: { value?: string } } } };
-  if (copy.type === 'text' && copy.encode?.update?.fill?.value === 'black') delete copy.encode.update.fill;
+  const own = Object.entries(spec).map(([key, value]) => [key, key === 'data' ? value : withoutBlack(value)]);
+  type Paint = { value?: string };
+  const copy = Object.fromEntries(own) as { type?: string; encode?: { update?: { fill?: Paint; stroke?: Paint } } };
+  const update = copy.encode?.update;
+  if (copy.type === 'text' && update?.fill?.value === 'black') delete update.fill;
+  if (copy.type === 'rule' && update?.stroke?.value === 'black') delete update.stroke;
   return copy as Json;
 }
 
