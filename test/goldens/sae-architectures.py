@@ -248,10 +248,12 @@ def short(tensor):
 
 log = math.log
 cases = [
+    run("standard", "standard", standard, l1Coefficient=0.1),
     run("standard, L2", "standard", standard, l1Coefficient=0.3, lpNorm=2),
     run("standard, L1.5", "standard", standard, l1Coefficient=0.1, lpNorm=1.5),
     run("standard, tanh", "standard", standard, l1Coefficient=0.05, sparsityPenalty="tanh", tanhScale=4),
     run("standard, tied", "standard", standard, l1Coefficient=0.1, tied=True),
+    run("topk", "topk", topk, k=1),
     run("topk, tied", "topk", topk, k=3, tied=True),
     run("abstopk", "abstopk", topk, k=3, absolute=True),
     run("batchtopk", "batchtopk", batchtopk, k=3),

@@ -86,6 +86,8 @@ describe('figures as files', () => {
   const only = (folder: string): string => path.join(folder, fs.readdirSync(folder)[0]);
 
   it('metrics.jsonl and TensorBoard events hold every logged step once, stopped in between or loaded', async () => {
+    // The check value of CRC-32C: the records below are read with the same function.
+    expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283);
     const { fg, context } = world;
     const logs = path.join(context.notebookFolder, 'runs');
     const stop = new AbortController();
