@@ -31,9 +31,14 @@ function themeConfig(root: HTMLElement): vega.Config {
   const guide = { labelColor: text, titleColor: strong, labelFont: font, titleFont: font };
   return {
     background: 'transparent',
-    style: { 'guide-label': { fill: text, font }, 'guide-title': { fill: strong, font } },
+    style: {
+      'guide-label': { fill: text, font },
+      'guide-title': { fill: strong, font },
+      cell: { fill: 'transparent', stroke: line },
+    },
     axis: { ...guide, gridColor: line, domainColor: line, tickColor: line },
-    legend: guide,
+    // Of symbols that tell shapes apart, not colours.
+    legend: { ...guide, symbolBaseFillColor: text, symbolBaseStrokeColor: text },
     title: { color: strong, subtitleColor: text, font, subtitleFont: font },
     arc: { fill: mark },
     symbol: { fill: mark },
@@ -43,21 +48,24 @@ function themeConfig(root: HTMLElement): vega.Config {
   } as vega.Config;
 }
 
-/** Vega-Lite writes a white ground into specs that name none, and black into texts and lines; ours are the theme's. */
+/** Vega-Lite writes a white ground into specs that name none, black into texts, lines and symbols of legends. */
 function withoutGround(spec: ChartDescriptor['spec']): vega.Spec {
   const { background, ...rest } = withoutBlack(spec) as ChartDescriptor['spec'];
   // Vega itself refuses what is no spec.
   return fromPlainJson<vega.Spec>(background === 'white' ? rest : { background, ...rest });
 }
 
-function withoutBlack(spec: Json): Json {
-  if (Array.isArray(spec)) return spec.map(withoutBlack);
+type Paint = { value?: string };
+type Update = { fill?: Paint; stroke?: Paint };
+
+/** Without the black of texts, of lines and of symbols of legends; the theme's colours take its place. */
+function withoutBlack(spec: Json, name = ''): Json {
+  if (Array.isArray(spec)) return spec.map((each) => withoutBlack(each));
   if (typeof spec !== 'object' || spec === null) return spec;
-  const own = Object.entries(spec).map(([key, value]) => [key, key === 'data' ? value : withoutBlack(value)]);
-  type Paint = { value?: string };
-  const copy = Object.fromEntries(own) as { type?: string; encode?: { update?: { fill?: Paint; stroke?: Paint } } };
-  const update = copy.encode?.update;
-  if (copy.type === 'text' && update?.fill?.value === 'black') delete update.fill;
+  const own = Object.entries(spec).map(([key, value]) => [key, key === 'data' ? value : withoutBlack(value, key)]);
+  const copy = Object.fromEntries(own) as { type?: string; encode?: { update?: Update }; update?: Update };
+  const update = name === 'symbols' ? copy.update : copy.encode?.update;
+  if ((copy.type === 'text' || name === 'symbols') && update?.fill?.value === 'black') delete update.fill;
   if (copy.type === 'rule' && update?.stroke?.value === 'black') delete update.stroke;
   return copy as Json;
 }
