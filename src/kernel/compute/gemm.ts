@@ -46,20 +46,23 @@ function timed(flops: number, run: () => void): void {
   pieceFlops = Math.max(1e9, 0.7 * pieceFlops + 0.3 * target);
 }
 
+/** c = op(a) · op(b): c is m × n, and k numbers are added up for each of its entries. */
+interface Product {
+  readonly a: Float32Array;
+  readonly b: Float32Array;
+  readonly c: Float32Array;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly transA: boolean;
+  readonly transB: boolean;
+}
+
 /**
  * Correct on every host, and what pages have: rows of B are added up in the order they lie in memory, four at a time, a
  * quarter of the loads and stores of C.
  */
-function productInJavaScript(
-  a: Float32Array,
-  b: Float32Array,
-  c: Float32Array,
-  m: number,
-  n: number,
-  k: number,
-  transA: boolean,
-  transB: boolean,
-): void {
+function productInJavaScript({ a, b, c, m, n, k, transA, transB }: Product): void {
   const right = transB ? transposed(b, n, k) : b;
   c.fill(0, 0, m * n);
   for (let i = 0; i < m; i++) {
@@ -101,18 +104,9 @@ export function transposed(
  * Without ONNX Runtime: by the other engine in row blocks. Transposed operands are copied into order first, since that
  * engine is slow on them.
  */
-function productWithout(
-  a: Float32Array,
-  b: Float32Array,
-  c: Float32Array,
-  m: number,
-  n: number,
-  k: number,
-  transA: boolean,
-  transB: boolean,
-  limit: number,
-): void {
-  if (!plain) return productInJavaScript(a, b, c, m, n, k, transA, transB);
+function productWithout(product: Product, limit: number): void {
+  if (!plain) return productInJavaScript(product);
+  const { a, b, c, m, n, k, transA, transB } = product;
   const run = plain;
   const left = transA ? transposed(a, k, m) : a;
   const right = transB ? transposed(b, n, k) : b;
@@ -160,19 +154,10 @@ function scratch(length: number): Float32Array {
 }
 
 /** One product of two matrices, in row blocks that each take at most about half a second. */
-function product2d(
-  a: Float32Array,
-  b: Float32Array,
-  c: Float32Array,
-  m: number,
-  n: number,
-  k: number,
-  transA: boolean,
-  transB: boolean,
-  limit: number,
-): void {
+function product2d(product: Product, limit: number): void {
   const native = nativeProduct;
-  if (!native) return productWithout(a, b, c, m, n, k, transA, transB, limit);
+  if (!native) return productWithout(product, limit);
+  const { a, b, c, m, n, k, transA, transB } = product;
   const bShape = transB ? [n, k] : [k, n];
   // Results with few columns are summed in another order once A is copied into order, so they stay one call, however
   // long.
@@ -242,7 +227,7 @@ export function batchedProduct(
   const batches = c.length / (m * n);
   // One B for all slices of A: their rows are rows of one product.
   const stacked = !transA && b.length === k * n && a.length === batches * m * k;
-  if (batches === 1 || stacked) return product2d(a, b, c, batches * m, n, k, transA, transB, limit);
+  if (batches === 1 || stacked) return product2d({ a, b, c, m: batches * m, n, k, transA, transB }, limit);
   const flops = 2 * c.length * k;
   const run = nativeProduct;
   if (run && flops <= limit) {
@@ -250,9 +235,12 @@ export function batchedProduct(
   }
   const [aSlices, bSlices] = broadcastSlices(aShape.slice(0, -2), bShape.slice(0, -2), cShape.slice(0, -2));
   for (let s = 0; s < batches; s++) {
-    const left = a.subarray(aSlices[s] * m * k, (aSlices[s] + 1) * m * k);
-    const right = b.subarray(bSlices[s] * k * n, (bSlices[s] + 1) * k * n);
-    product2d(left, right, c.subarray(s * m * n, (s + 1) * m * n), m, n, k, transA, transB, limit);
+    const slice = {
+      a: a.subarray(aSlices[s] * m * k, (aSlices[s] + 1) * m * k),
+      b: b.subarray(bSlices[s] * k * n, (bSlices[s] + 1) * k * n),
+      c: c.subarray(s * m * n, (s + 1) * m * n),
+    };
+    product2d({ ...slice, m, n, k, transA, transB }, limit);
   }
 }
 

@@ -5,22 +5,17 @@ import { breathe, checkAborted } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
 import { Random } from '../compute/random.js';
 import { meanAndStd } from '../compute/statistics.js';
+import type { FeatureMap } from '../correlation/types.js';
 import type { MapperGraph } from './types.js';
 import { nulls as nullRuns } from '../verb/common.js';
 import type { NullsApart } from '../verb/nulls.js';
 import { choice, type Given } from '../verb/option.js';
 
-/** The members of a correlation map (FeatureMap in correlation/types.ts) that this room reads. */
-export interface CounterpartMap {
-  readonly featuresA: number;
-  readonly featuresB: number;
-  readonly counterparts: number;
-  readonly bestAofB: Int32Array;
-  readonly rAofB: Float32Array;
-  readonly bestBofA: Int32Array;
-  readonly rBofA: Float32Array;
-  readonly pairs: { a: Int32Array; b: Int32Array; r: Float32Array };
-}
+/** What this room reads of a correlation map. */
+export type CounterpartMap = Pick<
+  FeatureMap,
+  'featuresA' | 'featuresB' | 'counterparts' | 'bestAofB' | 'rAofB' | 'bestBofA' | 'rBofA' | 'pairs'
+>;
 
 export interface Counterparts {
   /** [points] the best counterpart on the other side; -1 = none. */
