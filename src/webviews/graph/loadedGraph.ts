@@ -23,7 +23,8 @@ import { makeScene } from './scene.js';
 import { defaultState, restoreState, type GraphViewState } from './state.js';
 import { Toolbar } from './toolbar.js';
 
-export class LoadedGraph extends LoadedPlot<GraphViewState> {
+export class LoadedGraph extends LoadedPlot<GraphViewState, Exclude<GraphViewState['tab'], 'closed'>> {
+  protected override readonly firstTab = 'nodes';
   private readonly lights: Lights;
   private lighting: Lighting;
   private colours: NodeColours;
@@ -160,7 +161,7 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
         this.show(set, nodes);
       },
       pick: (set, point) => this.link.open(set, point),
-      tab: (tab) => this.showTab(tab === this.state.tab ? 'closed' : tab),
+      tab: (tab) => this.chooseTab(tab),
       sort: (sort) => this.sorted(sort),
     });
   }
@@ -317,15 +318,12 @@ export class LoadedGraph extends LoadedPlot<GraphViewState> {
     }
   }
 
-  protected override togglePane(): void {
-    this.showTab(this.state.tab === 'closed' ? 'nodes' : 'closed');
+  protected override get tab(): GraphViewState['tab'] {
+    return this.state.tab;
   }
 
-  private showTab(tab: GraphViewState['tab']): void {
+  protected override set tab(tab: GraphViewState['tab']) {
     this.state.tab = tab;
-    this.root.dataset.pane = tab;
-    this.pane.showTab(tab);
-    this.save();
   }
 
   override dispose(): void {

@@ -41,7 +41,8 @@ import { defaultState, firstColour, restoreState, type MapViewState } from './st
 import { Toolbar } from './toolbar.js';
 import { Turning } from './turning.js';
 
-export class LoadedMap extends LoadedPlot<MapViewState> {
+export class LoadedMap extends LoadedPlot<MapViewState, Exclude<MapViewState['pane'], 'closed'>> {
+  protected override readonly firstTab = 'pairs';
   private filters: Filters;
   private lit: Lit;
   private groups: Int16Array[] = [];
@@ -102,7 +103,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       ...{ toolbar: this.toolbar.element, stage: this.stage.element, pane: this.pane.element },
       foot: foot(this.legend, provenance(model), model.meta.shift !== undefined),
     });
-    this.showPane(this.state.pane);
+    this.showTab(this.state.pane);
     if (model.meta.shift) this.stage.setAlone(!this.state.nullShown);
     this.pinsChanged();
     this.stage.setPalette(this.palette);
@@ -165,7 +166,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       show: (set, point) => this.show(set, point),
       open: (set, feature) => this.link.open(set, feature),
       hover: (set, item) => this.setHover(item === null ? null : { set, item }, null),
-      tab: (tab) => this.showPane(tab === this.state.pane ? 'closed' : tab),
+      tab: (tab) => this.chooseTab(tab),
       sort: (sort) => this.sorted(sort),
       table: (change) => {
         Object.assign(this.state, change);
@@ -304,7 +305,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     if (added) this.link.pick(item.set, this.model.sets[item.set].columns.feature[item.item]);
     this.say(`${added ? 'Pinned' : 'Unpinned'} ${this.spoken(item)}`);
     // A drawer that is closed stays so: maps that move under the pointer are lost to it.
-    if (added && this.state.pane !== 'closed') this.showPane('details');
+    if (added && this.state.pane !== 'closed') this.showTab('details');
   }
 
   protected override clear(): void {
@@ -367,7 +368,7 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
       keep: (group) => {
         this.keep([...state.groups, group]);
         this.selecting.note();
-        this.showPane('selections');
+        this.showTab('selections');
         this.pane.renameKept(group.name);
       },
       copy: (text) => (options.copyText ?? copyHere)(text),
@@ -433,15 +434,12 @@ export class LoadedMap extends LoadedPlot<MapViewState> {
     }, 60);
   }
 
-  protected override togglePane(): void {
-    this.showPane(this.state.pane === 'closed' ? 'pairs' : 'closed');
+  protected override get tab(): MapViewState['pane'] {
+    return this.state.pane;
   }
 
-  private showPane(pane: MapViewState['pane']): void {
-    this.state.pane = pane;
-    this.root.dataset.pane = pane;
-    this.pane.showTab(pane);
-    this.save();
+  protected override set tab(tab: MapViewState['pane']) {
+    this.state.pane = tab;
   }
 
   override dispose(): void {

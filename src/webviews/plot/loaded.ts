@@ -33,7 +33,8 @@ const EDGE = 20;
 /** A state is kept this long after its last change. */
 const SAVE_MS = 200;
 
-export abstract class LoadedPlot<S extends PlotState> {
+/** `T`: tabs of its pane. */
+export abstract class LoadedPlot<S extends PlotState, T extends string> {
   protected palette: Palette;
   private readonly tooltip: Tooltip;
   protected readonly legend = el('div', { class: 'legend', aria: { label: 'Legend' } });
@@ -49,6 +50,11 @@ export abstract class LoadedPlot<S extends PlotState> {
 
   protected abstract readonly toolbar: PlotToolbar;
   protected abstract readonly pane: PlotPane<string>;
+  /** The tab that is shown, where the state keeps it. */
+  protected abstract get tab(): T | 'closed';
+  protected abstract set tab(tab: T | 'closed');
+  /** The tab at which the pane is opened. */
+  protected abstract readonly firstTab: T;
   protected abstract readonly link: ViewLink;
   /** The drawing of a set. */
   protected abstract field(set: number): Field;
@@ -73,8 +79,6 @@ export abstract class LoadedPlot<S extends PlotState> {
   protected abstract outline(set: number, polygon: number[], done: boolean): void;
   /** Takes back the selection, else the pins. */
   protected abstract clear(): void;
-  /** Shows or hides what is beside the drawings. */
-  protected abstract togglePane(): void;
 
   constructor(
     protected readonly root: HTMLElement,
@@ -127,10 +131,22 @@ export abstract class LoadedPlot<S extends PlotState> {
           }),
         ),
       reset: () => this.home(),
-      togglePane: () => this.togglePane(),
+      togglePane: () => this.showTab(this.tab === 'closed' ? this.firstTab : 'closed'),
       unlink: () => this.link.forget(),
       openInPanel: openInPanel && (() => openInPanel.call(this.host, this.saved())),
     };
+  }
+
+  protected showTab(tab: T | 'closed'): void {
+    this.tab = tab;
+    this.root.dataset.pane = tab;
+    this.pane.showTab(tab);
+    this.save();
+  }
+
+  /** A tab was chosen: the one that is shown closes the pane. */
+  protected chooseTab(tab: T | 'closed'): void {
+    this.showTab(tab === this.tab ? 'closed' : tab);
   }
 
   protected sorted(sort: Sort): void {
