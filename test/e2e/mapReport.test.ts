@@ -92,7 +92,10 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
       { mark: { type: 'rule', strokeWidth: 30 }, encoding: { x: at('x'), x2: { field: 'x2' }, y: at('y') } },
       { mark: { type: 'text', fontSize: 90, dx: 60 }, encoding: { x: at('x'), y: at('y'), text: { field: 't' } } },
     ];
-    const [{ json }] = chartItems({ width: 300, height: 200, data: { values }, layer }, 'lines');
+    const [{ json }] = chartItems(
+      { width: 300, height: 200, view: { stroke: null }, data: { values }, layer },
+      'lines',
+    );
     const opened = await browser.newPage({ colorScheme: 'dark' });
     await opened.goto(await pageOf(folder, MIME.chart, json));
     const canvas = opened.locator('.fg-chart canvas');
