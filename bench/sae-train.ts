@@ -4,8 +4,11 @@
  *
  * Architectures that select a number of features have k = 32. How much standard and jumprelu have to do depends on how
  * many features fire, which k does not set: the encoder's bias puts it at about 32 of a token, as late in training, on both
- * sides.
+ * sides. Each result says the most memory that this process has taken so far: of one size, run that size alone.
+ *
+ *   npm run bench -- sae-train [--dim 128|1024] [--features 1024|16384|32768] [--architecture topk]
  */
+import { parseArgs } from 'node:util';
 import { initDevice } from '#kernel/compute/device.js';
 import { Random } from '#kernel/compute/random.js';
 import { adamUpdate, clipFactor, gradientNorm } from '#kernel/sae/adam.js';
@@ -26,6 +29,7 @@ const SIZES: Array<[architecture: string, dIn: number, dSae: number, repeats: nu
   ['matryoshka_batchtopk', 1024, 16_384, 3],
   ['standard', 1024, 16_384, 3],
   ['jumprelu', 1024, 16_384, 3],
+  ['topk', 1024, 32_768, 3],
 ];
 const OPTIONS: Readonly<Record<string, object>> = {
   topk: { k: K },
@@ -69,11 +73,27 @@ async function secondsPerStep(architecture: string, dIn: number, dSae: number, r
   return times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
 }
 
-export async function run(): Promise<BenchResult[]> {
+/** The sizes that the arguments leave. */
+function sizesOf(args: readonly string[]): typeof SIZES {
+  const options = { dim: { type: 'string' }, features: { type: 'string' }, architecture: { type: 'string' } } as const;
+  const { values } = parseArgs({ args: [...args], options });
+  const found = SIZES.filter(([architecture, dIn, dSae]) =>
+    [
+      [values.architecture, architecture],
+      [values.dim, String(dIn)],
+      [values.features, String(dSae)],
+    ].every(([asked, has]) => asked === undefined || asked === has),
+  );
+  if (found.length === 0) throw new RangeError(`no size is left by ${args.join(' ')}; there are ${SIZES.map((size) => size.slice(0, 3).join(' ')).join(', ')}`); // prettier-ignore
+  return found;
+}
+
+export async function run(args: readonly string[]): Promise<BenchResult[]> {
   await initDevice();
   const results: BenchResult[] = [];
-  for (const [architecture, dIn, dSae, repeats] of SIZES) {
+  for (const [architecture, dIn, dSae, repeats] of sizesOf(args)) {
     const ours = BATCH / (await secondsPerStep(architecture, dIn, dSae, repeats));
+    const peak = process.resourceUsage().maxRSS / 1024 ** 2;
     const given = [dIn, dSae, K, BATCH, repeats, architecture, biasOf(architecture)];
     const { seconds } = runPeer<{ seconds: number }>('sae_train', given);
     const peer = BATCH / seconds;
@@ -85,6 +105,7 @@ export async function run(): Promise<BenchResult[]> {
       peer,
       unit: 'tokens/s',
       speedup: ours / peer,
+      note: `at most ${peak.toFixed(1)} GiB so far`,
     });
   }
   return results;
