@@ -181,14 +181,14 @@ describe('options that are rows', () => {
   it('keep the numbers of float64, and one identity where float32 holds them', async () => {
     const loaded = () => session.context.printed.filter((text) => text.includes('loaded from cache')).length;
     const fine = rows.map((r) => r.map((v) => v + 1e-12));
-    const lens = await session.fg.mapper.lens(x, fine as never);
+    const lens = await session.fg.mapper.lens(x, fine);
     expect(Array.from(lens.values)).toEqual(fine.flat());
     await session.fg.mapper.lens(x, x);
     const before = loaded();
-    await session.fg.mapper.lens(x, rows as never);
-    await session.fg.mapper.lens(x, { shape: [20, 3], data: Float64Array.from(x.data) } as never);
+    await session.fg.mapper.lens(x, rows);
+    await session.fg.mapper.lens(x, { shape: [20, 3], data: Float64Array.from(x.data) });
     expect(loaded() - before).toBe(2);
-    await session.fg.mapper.lens(x, { shape: [20, 3], data: Float64Array.from(fine.flat()) } as never);
+    await session.fg.mapper.lens(x, { shape: [20, 3], data: Float64Array.from(fine.flat()) });
     expect(loaded() - before).toBe(3);
   });
 
