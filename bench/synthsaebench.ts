@@ -61,10 +61,11 @@ function rowsOf({ latents, steps, batch, l0, l1, jump }: Sizes): Row[] {
   };
   const batchtopk: SaeTrainOptions = { ...common, architecture: 'batchtopk', k: l0, topkThresholdLr: 0.05 };
   const matryoshka: SaeTrainOptions = { ...batchtopk, architecture: 'matryoshka_batchtopk', matryoshkaWidths: groups(latents) }; // prettier-ignore
+  // As replications of the benchmark train it.
   const jumprelu: SaeTrainOptions = {
-    ...{ ...common, architecture: 'jumprelu', jumpreluSparsityLossMode: 'quadratic', l0Target: l0 },
-    ...{ l0Coefficient: jump, jumpreluThreshold: 'direct', jumpreluBandwidth: 1, jumpreluInitThreshold: 0.1 },
-    l0WarmUpSteps: Math.floor(steps / 5),
+    ...{ ...common, architecture: 'jumprelu', jumpreluSparsityLossMode: 'step', l0Coefficient: jump, lrDecaySteps: 0 },
+    ...{ jumpreluBandwidth: 1, jumpreluInitThreshold: 1, decoderInitNorm: 0.5 },
+    normalizeActivations: 'expected_average_only_in',
   };
   return [
     { name: 'Matryoshka', options: matryoshka, published: row(0.879, 0.793, 0.999, 0.779) },
@@ -108,7 +109,7 @@ function sizes(args: string[]): Sizes & { out?: string; only?: string } {
     batch: number('batch', 512),
     l0: number('l0', 5),
     l1: number('l1', 2.6),
-    jump: number('jump', 100),
+    jump: number('jump', 1.55),
     evaluated: number('evaluated', 8192),
     out: values.out as string | undefined,
     only: values.only as string | undefined,
