@@ -166,7 +166,9 @@ describe('what is too large', () => {
   });
 });
 
-describe('a client that does not read', () => {
+// How much garbage lies in the memory when it is looked at is luck, and once in some dozens of runs more than the bound:
+// what is kept would be there the second time too.
+describe('a client that does not read', { retry: 1 }, () => {
   /** What the outbox keeps, what is sent and not acknowledged, what waits between the threads, and the garbage of all. */
   const BOUND = 512 * MB;
 
