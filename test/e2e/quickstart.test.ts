@@ -215,7 +215,7 @@ describe.skipIf(!ready)('the quickstart', () => {
           const bench = await openWorkbench(page, server.url, folder);
           await bench.openFile('quickstart.fgnb');
           await bench.notebookReady();
-          await bench.palette('View: Close Primary Side Bar').catch(() => bench.escape());
+          await bench.palette('View: Close Primary Side Bar');
           await page.screenshot({ path: path.join(screenshots, `workbench-open-${theme.toLowerCase()}.png`) });
           if (theme === 'Dark') await runAll(page, bench);
           const frame = await showMap(page, bench);

@@ -94,7 +94,7 @@ export async function startWorkbench(
       async openNotebook() {
         await bench.openFile(`${name}.fgnb`);
         await bench.notebookReady();
-        await bench.palette('View: Close Primary Side Bar').catch(() => bench.escape());
+        await bench.palette('View: Close Primary Side Bar');
       },
     };
   } catch (error) {

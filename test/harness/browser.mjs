@@ -39,8 +39,8 @@ export function workbench(page) {
   /** Opens the palette, types `command` and gives the rows it offers. */
   const paletteRows = async (command) => {
     await page.keyboard.press('F1');
-    await input.waitFor({ state: 'visible' });
-    await input.fill(`>${command}`);
+    await input.waitFor({ state: 'visible', timeout: 10_000 });
+    await input.fill(`>${command}`, { timeout: 10_000 });
     await page.waitForTimeout(400);
     return rows.allInnerTexts();
   };
@@ -49,10 +49,20 @@ export function workbench(page) {
     page,
     paletteRows,
 
-    /** Runs a command by its title. */
+    /**
+     * Runs a command by its title. What the last command shows may take the focus only now, which closes the palette:
+     * it is opened again then.
+     */
     async palette(command) {
-      await paletteRows(command);
-      await rows.filter({ hasText: command }).first().click({ timeout: 20_000 });
+      const wanted = rows.filter({ hasText: command }).first();
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await paletteRows(command);
+          return await wanted.click({ timeout: 10_000 });
+        } catch (error) {
+          if (attempt === 4) throw error;
+        }
+      }
     },
 
     /** Leaves the palette or a quick pick. */
