@@ -262,7 +262,7 @@ async function step(stage: Stage, x: Matrix | undefined, spec: LensStep, context
       return userColumn(values, name, context);
     }
     case 'join':
-      return join(stage, x, o.lenses, context);
+      return join(stage, x, [...o.lenses], context);
     default: {
       const { values, name } = rowStatistic((o as { kind: string }).kind, points());
       return column(values, name);

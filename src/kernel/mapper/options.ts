@@ -50,8 +50,15 @@ const OF_ACTIVATIONS = {
   ),
 };
 
-/** Lenses inside a lens. An interface, since a type alias derived from LENSES could not refer to itself. */
-export interface JoinedLenses extends ReadonlyArray<LensSpec> {}
+/**
+ * Lenses inside a lens. An array's members are written out: a type derived from LENSES cannot refer to itself, nor can
+ * the base of an interface, but members of an interface can.
+ */
+export interface JoinedLenses {
+  readonly length: number;
+  readonly [index: number]: LensSpec;
+  [Symbol.iterator](): IterableIterator<LensSpec>;
+}
 const joined: Option<JoinedLenses> = {
   ...value<JoinedLenses>('an array of lenses', { doc: 'In the order of the dimensions.' }, Array.isArray),
   parse(given, at) {
@@ -185,7 +192,7 @@ export type LensStep = LensName | LensKind;
  * One lens; a chain of lenses, each of which sees the values of the one before; or what you have: an array with a value
  * per point, what fg.mapper.lens or fg.maps.umap and fg.maps.pca returned, a matrix with a row per point in any form.
  */
-export type LensSpec = LensStep | readonly LensStep[] | GivenLens;
+export type LensSpec = LensStep | GivenLens | ReadonlyArray<LensStep | GivenLens>;
 
 /** Values of the points that one has. */
 type GivenLens = readonly number[] | Float32Array | Float64Array | LensValues | Layout | MatrixInput;

@@ -45,7 +45,7 @@ function lensOf(spec: LensSpec, rows: Int32Array): LensSpec {
       });
       return { ...s, values };
     }
-    if (s.kind === 'join') return { ...s, lenses: s.lenses.map((l) => lensOf(l, rows)) };
+    if (s.kind === 'join') return { ...s, lenses: Array.from(s.lenses, (l) => lensOf(l, rows)) };
     return 'activations' in s ? { ...s, activations: statisticsOf(s.activations, rows) } : s;
   };
   return stepsOf(spec).map(step);

@@ -80,6 +80,8 @@ describe('lenses of Mapper', () => {
     const column = Array.from({ length: N }, (_, i) => rowOf(i)[2]);
     const [low, high] = [Math.min(...column), Math.max(...column)];
     for (let i = 0; i < N; i++) expect(scaled.values[2 * i]).toBeCloseTo((column[i] - low) / (high - low), 9);
+    const rows = Array.from({ length: N }, (_, i) => [rowOf(i)[2], rowOf(i)[0]]);
+    expect((await mapperLens(x, { lens: [rows, 'minmax'] })).values).toEqual(scaled.values);
     const joined = await mapperLens(x, { lens: { kind: 'join', lenses: ['l2norm', { kind: 'pca', components: 2 }] } });
     expect(joined.names).toEqual(['l2 norm', 'PCA 1', 'PCA 2']);
     expect(joined.values[3]).toBeCloseTo(Math.hypot(...rowOf(1)), 6);
