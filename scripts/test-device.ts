@@ -19,7 +19,6 @@ import { captureOnDevice } from '#kernel/models/captureOnDevice.js';
 import { DeviceNorms } from '#kernel/compute/shuffledNormsOnDevice.js';
 import { DeviceDecoder } from '#kernel/sae/decodeOnDevice.js';
 import { DeviceEncoder } from '#kernel/sae/encodeOnDevice.js';
-import { matrixSource } from '#kernel/sae/source.js';
 import { trainSae } from '#kernel/sae/train.js';
 import { deviceBundle } from '#test/kit/deviceBundle.js';
 import {
@@ -34,6 +33,7 @@ import {
   shuffledCase,
   SUPPORT,
   trainedKinds,
+  trainingSource,
   VALUE,
 } from '#test/kit/deviceCases.js';
 import { modelOf, randomWeights, tokenSet } from '#test/kit/model.js';
@@ -115,7 +115,7 @@ async function pass(device: GraphDevice, name: string): Promise<Omit<Outcome, 's
 async function training(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
   const { dIn, dSae, steps, batch } = sizes;
   const options = { ...trainedKinds(4)[name], dSae, steps, trainBatchSizeTokens: batch, lr: 1e-3, deadFeatureWindow: 5, logEvery: 1 }; // prettier-ignore
-  const source = () => matrixSource(planted(4 * batch, 2, dIn));
+  const source = () => trainingSource(options.architecture, planted(4 * batch, 2, dIn));
   const onDevice = await trainSae(source(), { ...options, device });
   const onCpu = await trainSae(source(), options);
   const errors = onDevice.history.map(({ loss }, i) => Math.abs(loss / onCpu.history[i].loss - 1));

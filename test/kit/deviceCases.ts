@@ -6,7 +6,9 @@ import type { SparseRows } from '#kernel/compute/sparse.js';
 import { singularValues } from '#kernel/correlation/coordinates.js';
 import { readConfig } from '#kernel/models/config.js';
 import type { ModelConfig } from '#kernel/models/types.js';
+import { TRANSCODERS } from '#kernel/sae/architectures/trained.js';
 import type { SaeWeights } from '#kernel/sae/sae.js';
+import { beside, matrixSource, type ActivationSource } from '#kernel/sae/source.js';
 import type { SaeTrainOptions } from '#kernel/sae/trainOptions.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
 import { CONFIGS } from './model.js';
@@ -77,6 +79,40 @@ export function trainedKinds(k = 3): Record<string, SaeTrainOptions> {
     jumprelu: jump,
     'jumprelu, tanh': { ...jump, jumpreluSparsityLossMode: 'tanh', jumpreluThreshold: 'direct' },
     'jumprelu, quadratic': { ...jump, jumpreluSparsityLossMode: 'quadratic', l0Target: 4 },
+    gated: { architecture: 'gated', l1Coefficient: 0.1 },
+    matryoshka: { architecture: 'matryoshka_batchtopk', k },
+    'standard, tied': { l1Coefficient: 0.1, tied: true },
+    'topk, tied': { architecture: 'topk', k, tied: true },
+    transcoder: { architecture: 'transcoder', l1Coefficient: 0.1 },
+    'skip transcoder': { architecture: 'skip_transcoder', l1Coefficient: 0.1 },
+    'jumprelu skip transcoder': { ...jump, architecture: 'jumprelu_skip_transcoder' },
+  };
+}
+
+/** What transcoders predict: ReLU of 8 combinations of x, and a part of x itself. */
+export function predicted(from: Matrix): Matrix {
+  const mix = new Random(6).normals(new Float32Array(from.cols * 8));
+  const y = matrix(from.rows, 8);
+  for (let i = 0; i < y.data.length; i++) {
+    let sum = 0;
+    for (let j = 0; j < from.cols; j++)
+      sum += from.data[Math.floor(i / 8) * from.cols + j] * mix[(i % 8) * from.cols + j];
+    y.data[i] = Math.max(0, sum) + 0.5 * from.data[Math.floor(i / 8) * from.cols + (i % 8)];
+  }
+  return y;
+}
+
+/** Rows of x, with what they predict beside them for a transcoder. */
+export function trainingSource(
+  architecture: SaeTrainOptions['architecture'],
+  x: Matrix,
+  rowsPerBatch?: number,
+): ActivationSource {
+  if (!TRANSCODERS.some((name) => name === architecture)) return matrixSource(x, { rowsPerBatch });
+  const y = predicted(x);
+  return {
+    ...matrixSource(beside(x, y), { rowsPerBatch, hookName: 'in' }),
+    target: { hookName: 'out', width: y.cols },
   };
 }
 

@@ -61,7 +61,7 @@ const GRAPHS: Record<GraphWork, { work: string; why: string }> = {
   },
   training: {
     work: 'SAE training',
-    why: 'gated, Matryoshka, matching-pursuit, tied and softly frozen ones, transcoders, crosscoders, sweeps: cpu',
+    why: 'matching pursuit, softly frozen decoders, crosscoders, sweeps: cpu',
   },
   decoding: {
     work: 'SAE decoding of fg.sae.evaluate',

@@ -47,9 +47,8 @@ export function revivalGraph(
     return {
       f,
       toOut: g.mul(e, number('toAux')),
-      back: (toF) => g.where(mask, toF, zero),
+      back: (toF) => ({ toZ: g.where(mask, toF, zero), rows: { aux: g.sum(g.mul(e, e)) } }),
       withBDec: auxIncludesBDec,
-      rows: { aux: g.sum(g.mul(e, e)) },
     };
   };
 }

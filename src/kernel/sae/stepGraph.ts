@@ -1,8 +1,9 @@
 /**
  * A training step (step.ts) as graphs. Weights, moments and gradients [F, d] stay on the device:
  *
- *   block    rows of the batch → gradients of both matrices, added to those of the blocks before; sums for the host
- *   finish   what is left when the sums are known: the decoder's norms, the input's − b_dec; Σ g² of each row
+ *   follow   the decoder of tied weights, from the encoder
+ *   block    rows of the batch → gradients of the matrices, added to those of the blocks before; sums for the host
+ *   finish   what is left when the sums are known: the decoder's norms, the input's − b_dec, tied weights; Σ g² of each row
  *   update   Adam (adam.ts) of one matrix
  */
 import { Graph, type Value } from '../compute/graphs/graph.js';
@@ -14,6 +15,10 @@ import type { Dead, DeviceTraining, StepBlock } from './architectures/trainingOn
 export interface BlockShape {
   dIn: number;
   applyBDecToInput: boolean;
+  /** Whether y is to be predicted in the place of x. */
+  target: boolean;
+  /** Widths of the nested groups; one where there are none. */
+  widths: readonly number[];
   dead: Dead;
   /** Whether gradients of earlier blocks are given. */
   more: boolean;
@@ -51,8 +56,54 @@ const vectorsOf = (g: Graph, names: Set<string>) => named(g, names, vectorName);
 
 /** Rows `from` to `to` − 1 of x [B, d], less b_dec where the encoder sees x − b_dec. */
 function inputOf(g: Graph, applyBDecToInput: boolean): { x: Value; input: Value } {
-  const x = g.op('Slice', [g.input('x'), g.input('from', 'int64'), g.input('to', 'int64'), g.whole(0)]);
+  const x = rowsOf(g, 'x');
   return { x, input: applyBDecToInput ? g.sub(x, g.input('b_dec')) : x };
+}
+
+const rowsOf = (g: Graph, name: string): Value =>
+  g.op('Slice', [g.input(name), g.input('from', 'int64'), g.input('to', 'int64'), g.whole(0)]);
+
+/** A group of features, its decoder rows, and what the reconstruction by it and those before it misses. */
+interface Nested {
+  f: Value;
+  rows: Value;
+  error: Value;
+}
+
+/** The reconstructions of nested groups (pass.ts), each upon that of the one before. @param out what is there before any feature */
+function decode(g: Graph, f: Value, target: Value, out: Value, widths: readonly number[]): Nested[] {
+  const W_dec = g.input('W_dec');
+  return widths.map((last, l) => {
+    const part = (of: Value, axis: number): Value =>
+      widths.length === 1 ? of : g.slice(of, axis, l === 0 ? 0 : widths[l - 1], last);
+    const own = { f: part(f, 1), rows: part(W_dec, 0) };
+    out = g.gemm(own.f, own.rows, { c: out });
+    return { ...own, error: g.sub(out, target) };
+  });
+}
+
+/**
+ * Gradients of the squared errors: a group gets those of all reconstructions that hold it. `toOut` is Σ dL/dx̂ of all;
+ * `earlier` are gradients of the decoder that its own are added to.
+ */
+function decodeBack(
+  g: Graph,
+  groups: readonly Nested[],
+  earlier: Value | undefined,
+): { toOut: Value; toF: Value; toW_dec: Value } {
+  const alone = groups.length === 1;
+  const toF: Value[] = [];
+  const toRows: Value[] = [];
+  let toOut: Value | undefined;
+  for (const { f, rows, error } of [...groups].reverse()) {
+    const own = g.mul(error, g.input('2/B'));
+    toOut = toOut ? g.add(toOut, own) : own;
+    toF.unshift(g.gemm(toOut, rows, { transB: true }));
+    toRows.unshift(g.gemm(f, toOut, { transA: true, ...(alone && earlier ? { c: earlier } : {}) }));
+  }
+  if (alone) return { toOut: toOut!, toF: toF[0], toW_dec: toRows[0] };
+  const own = g.op('Concat', toRows, { axis: 0 });
+  return { toOut: toOut!, toF: g.op('Concat', toF, { axis: 1 }), toW_dec: earlier ? g.add(own, earlier) : own };
 }
 
 const preActivations = (g: Graph, input: Value): Value =>
@@ -96,11 +147,11 @@ export const countProgram = (training: DeviceTraining): Program => ({
 });
 
 /**
- * The gradients of a block. Inputs: x [B, d], from, to [1]; W_encT, W_dec [F, d]; b_enc [F], b_dec [d]; 2/B; z [N, F]
- * where it is known, with the bound and room [N, 1] of
- * its selection; the vectors and numbers of the architecture. Outputs: the gradients, with those of `more`; for the
- * host `bias` [F] (Σ dL/dz), `fired` [F] (how often), `toOut` [d] (Σ dL/dx̂), `squares` [N, 1] (‖x̂ − x‖²) and the sums
- * of the architecture.
+ * The gradients of a block. Inputs: x [B, d], y where it is predicted, from, to [1]; W_encT, W_dec [F, d], W_skip of a skip
+ * connection; b_enc [F], b_dec [d]; 2/B; z [N, F] where it is known, with the bound and room [N, 1] of its selection; the
+ * vectors and numbers of the architecture. Outputs: the gradients, with those of `more`; for the host `bias` [F]
+ * (Σ dL/dz), `fired` [F] (how often), `toOut` [d] (Σ dL/dx̂), `squares` [N, 1] (‖x̂ − x‖²), of nested groups `inner` [N, 1]
+ * (those of all but the last) and the sums of the architecture.
  */
 export function blockProgram(training: DeviceTraining, shape: BlockShape): BlockProgram {
   const vectors = new Set<string>();
@@ -122,51 +173,92 @@ export function blockProgram(training: DeviceTraining, shape: BlockShape): Block
       selected: (order) => selection(g, order, shape.ties),
     };
     const [W_dec, b_dec] = [g.input('W_dec'), g.input('b_dec')];
-    const fired = training.fire(block);
-    const error = g.sub(g.gemm(fired.f, W_dec, { c: b_dec }), x);
-    const toOut = g.mul(error, g.input('2/B'));
-    const back = fired.back(g.gemm(toOut, W_dec, { transB: true }));
-    const again = fired.again?.({ error, W_dec, b_dec });
-    const toZ = again ? g.add(back.toZ, again.back(g.gemm(again.toOut, W_dec, { transB: true }))) : back.toZ;
+    const target = shape.target ? rowsOf(g, 'y') : x;
     const kept = (name: string): { c?: Value } => (shape.more ? { c: g.input(name) } : {});
-    const toW_dec = g.gemm(fired.f, toOut, { transA: true, ...kept('toW_dec') });
+    const fired = training.fire(block);
+    const before = training.skip ? g.gemm(input, g.input('W_skip'), { c: b_dec, transB: true }) : b_dec;
+    const groups = decode(g, fired.f, target, before, shape.widths);
+    const { error } = groups.at(-1)!;
+    const { toOut, toF, toW_dec } = decodeBack(g, groups, shape.more ? g.input('toW_dec') : undefined);
+    const back = fired.back(toF);
+    const again = fired.again?.({ error, target, W_dec, b_dec });
+    const backAgain = again?.back(g.gemm(again.toOut, W_dec, { transB: true }));
+    const toZ = backAgain ? g.add(back.toZ, backAgain.toZ) : back.toZ;
     const isFiring = g.op('Greater', [g.op('Abs', [fired.f]), g.number(0)]);
     const outOfAgain = again?.withBDec ? g.add(toOut, again.toOut) : toOut;
+    const squares = groups.map((group) => g.sum(g.mul(group.error, group.error)));
+    const inner = squares.slice(0, -1);
     return g.build({
       [nextName('toW_encT')]: g.gemm(toZ, input, { transA: true, ...kept('toW_encT') }),
       [nextName('toW_dec')]: again ? g.gemm(again.f, again.toOut, { transA: true, c: toW_dec }) : toW_dec,
+      ...(training.skip ? { [nextName('toW_skip')]: g.gemm(toOut, input, { transA: true, ...kept('toW_skip') }) } : {}),
       bias: g.sum(toZ, 0, false),
       fired: g.sum(g.where(isFiring, g.number(1), g.number(0)), 0, false),
       toOut: g.sum(outOfAgain, 0, false),
-      squares: g.sum(g.mul(error, error)),
+      squares: squares.at(-1)!,
+      ...note(rows, inner.length > 0 ? { inner: inner.reduce((a, b) => g.add(a, b)) } : {}),
       ...note(columns, back.columns),
-      ...note(columns, again?.columns),
+      ...note(columns, backAgain?.columns),
       ...note(rows, back.rows),
-      ...note(rows, again?.rows),
+      ...note(rows, backAgain?.rows),
     });
   };
   build(); // what it takes and gives
-  const flags = [shape.dIn, shape.applyBDecToInput, shape.dead, shape.more, shape.ties].join(' ');
+  const flags = JSON.stringify([shape, training.skip ?? false]);
   const lists = { vectors: [...vectors], numbers: [...numbers], columns, rows };
   return { key: `train block ${training.key} ${flags}`, build, ...lists };
 }
 
-/**
- * The gradients complete: `byRow` [F, 1] · W_dec is added to that of the decoder where its norms are in the loss. For the
- * host Σ g² of each row [F, 1] of both, and `toInput` [1, d], bias [1, F] · W_encT, where the encoder sees x − b_dec.
- */
-export const finishProgram = (withNorms: boolean, applyBDecToInput: boolean): Program => ({
-  key: `train finish ${withNorms} ${applyBDecToInput}`,
+/** 1 / ‖row‖ [F, 1], 0 of rows of norm 0. */
+function inverseNorms(g: Graph, of: Value): Value {
+  const norms = g.sqrt(g.sum(g.mul(of, of)));
+  const isLong = g.op('Greater', [norms, g.number(0)]);
+  return g.where(isLong, g.div(g.number(1), g.where(isLong, norms, g.number(1))), g.number(0));
+}
+
+/** Tied weights (architectures/tied.ts): the decoder, and ‖row‖² of it for the host. */
+export const followProgram: Program = {
+  key: 'train follow',
   build() {
     const g = new Graph();
-    const [toW_encT, given] = [g.input('toW_encT'), g.input('toW_dec')];
-    const toW_dec = withNorms ? g.add(given, g.mul(g.input('W_dec'), g.input('byRow'))) : given;
+    const W_encT = g.input('W_encT');
+    const W_dec = g.mul(W_encT, inverseNorms(g, W_encT));
+    return g.build({ [nextName('W_dec')]: W_dec, squares: g.sum(g.mul(W_dec, W_dec)) });
+  },
+};
+
+/** What is left to do for the gradients of a batch. */
+export interface FinishShape {
+  /** `byRow` [F, 1] · W_dec is added to that of the decoder: its norms are in the loss. */
+  norms: boolean;
+  /** The decoder's passes to the encoder, (G − (G·ŵ) ŵ) / ‖w‖. */
+  tied: boolean;
+  /** The encoder sees x − b_dec: `toInput` [1, d] is bias [1, F] · W_encT. */
+  input: boolean;
+  /** W_skip has a gradient. */
+  skip: boolean;
+}
+
+/** The gradients complete; those that change stay. For the host Σ g² of each row of each, and toInput. */
+export const finishProgram = ({ norms, tied, input, skip }: FinishShape): Program => ({
+  key: `train finish ${norms} ${tied} ${input} ${skip}`,
+  build() {
+    const g = new Graph();
+    let [toW_encT, toW_dec] = [g.input('toW_encT'), g.input('toW_dec')];
+    if (norms) toW_dec = g.add(toW_dec, g.mul(g.input('W_dec'), g.input('byRow')));
+    if (tied) {
+      const [W_encT, W_dec] = [g.input('W_encT'), g.input('W_dec')];
+      const across = g.sub(toW_dec, g.mul(g.sum(g.mul(toW_dec, W_dec)), W_dec));
+      toW_encT = g.add(toW_encT, g.mul(across, inverseNorms(g, W_encT)));
+    }
     const squares = (of: Value): Value => g.sum(g.mul(of, of));
     return g.build({
       ofW_encT: squares(toW_encT),
       ofW_dec: squares(toW_dec),
-      ...(withNorms ? { [nextName('toW_dec')]: toW_dec } : {}),
-      ...(applyBDecToInput ? { toInput: g.gemm(g.input('bias'), g.input('W_encT')) } : {}),
+      ...(skip ? { ofW_skip: squares(g.input('toW_skip')) } : {}),
+      ...(norms ? { [nextName('toW_dec')]: toW_dec } : {}),
+      ...(tied ? { [nextName('toW_encT')]: toW_encT } : {}),
+      ...(input ? { toInput: g.gemm(g.input('bias'), g.input('W_encT')) } : {}),
     });
   },
 });

@@ -64,6 +64,7 @@ export async function trainSae(
   const { folder, every: asked } = options.checkpoint ?? {};
   const every = asked ?? Math.max(1, Math.ceil(o.common.steps / 10));
   const place = placeOf(training, options.device);
+  if (options.device && typeof place === 'string') tell(options.report, `Its steps run on the CPU: ${place}`);
   const run = runOf(o, source, place);
   const found = folder ? await loadTrainingState(folder, run, options.report) : undefined;
   const trainer = await Trainer.start(source, o, call, found, place);

@@ -1,7 +1,7 @@
 /** Which device the steps of a training run on. */
 import { filled } from '../verb/filled.js';
 import type { GraphDevice } from '../compute/graphs/host.js';
-import { TRANSCODERS, trainingOf } from './architectures/trained.js';
+import { trainingOf } from './architectures/trained.js';
 import type { DeviceTraining } from './architectures/trainingOnDevice.js';
 import { holdOf } from './frozen.js';
 import type { Parameters } from './parameters.js';
@@ -21,11 +21,10 @@ type Placed = Omit<SaeTrainOptions, 'dSae'>;
 export function placeOf(options: Placed, device: GraphDevice | undefined): TrainingPlace | string {
   const { architecture, baseline, around } = filled(TRAIN, options);
   if (!device) return 'the device in use runs no graphs';
-  if (around) return 'its loss is more than that of an SAE';
+  if (around) return 'the loss of a crosscoder counts the norms of each side, and its dedicated features are held at 0';
   if (baseline === 'softFrozenDecoder') return 'its decoder rows are turned back after every step';
-  if (TRANSCODERS.includes(architecture)) return 'it predicts other activations than it reads';
-  const training = trainingOf(architecture).onDevice?.(options);
-  return training ? { device, training } : `${architecture} with these options has no graph of a step`;
+  const training = trainingOf(architecture).onDevice(options);
+  return typeof training === 'string' ? training : { device, training };
 }
 
 /** The steps of a run. @param moments changed in place */

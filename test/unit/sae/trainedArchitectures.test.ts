@@ -5,10 +5,11 @@ import { Random } from '#kernel/compute/random.js';
 import { TRAINED_NAMES, TRANSCODERS } from '#kernel/sae/architectures/trained.js';
 import { loadSae } from '#kernel/sae/load.js';
 import { saveSae } from '#kernel/sae/save.js';
-import { beside, matrixSource, type ActivationSource } from '#kernel/sae/source.js';
+import { matrixSource, type ActivationSource } from '#kernel/sae/source.js';
 import { trainSae } from '#kernel/sae/train.js';
 import type { SaeTrainOptions } from '#kernel/sae/trainOptions.js';
 import type { Sae } from '#kernel/sae/types.js';
+import { predicted, trainingSource } from '#test/kit/deviceCases.js';
 import { testFolder } from '#test/kit/folder.js';
 
 let folder: string;
@@ -34,29 +35,11 @@ function planted(rows: number, seed: number): Matrix {
 }
 const x = planted(1024, 1);
 
-/** What transcoders predict: ReLU of 8 combinations of x, and a part of x itself. */
-function predicted(from: Matrix): Matrix {
-  const mix = new Random(6).normals(new Float32Array(from.cols * 8));
-  const y = matrix(from.rows, 8);
-  for (let i = 0; i < y.data.length; i++) {
-    let sum = 0;
-    for (let j = 0; j < from.cols; j++)
-      sum += from.data[Math.floor(i / 8) * from.cols + j] * mix[(i % 8) * from.cols + j];
-    y.data[i] = Math.max(0, sum) + 0.5 * from.data[Math.floor(i / 8) * from.cols + (i % 8)];
-  }
-  return y;
-}
 const targetOf = (architecture: (typeof TRAINED_NAMES)[number], from: Matrix): Matrix =>
   TRANSCODERS.includes(architecture) ? predicted(from) : from;
 
-function sourceOf(architecture: (typeof TRAINED_NAMES)[number], rowsPerBatch?: number): ActivationSource {
-  if (!TRANSCODERS.includes(architecture)) return matrixSource(x, { rowsPerBatch });
-  const y = predicted(x);
-  return {
-    ...matrixSource(beside(x, y), { rowsPerBatch, hookName: 'in' }),
-    target: { hookName: 'out', width: y.cols },
-  };
-}
+const sourceOf = (architecture: (typeof TRAINED_NAMES)[number], rowsPerBatch?: number): ActivationSource =>
+  trainingSource(architecture, x, rowsPerBatch);
 
 const common: SaeTrainOptions = { dSae: 32, steps: 300, trainBatchSizeTokens: 128, lr: 1e-2, deadFeatureWindow: 40 };
 /** What makes each learn these data, and the variance that it explains at least. */

@@ -46,7 +46,7 @@ export const batchtopk: TrainedArchitecture<'batchtopk', typeof BATCHTOPK_OPTION
   training: {
     options: BATCHTOPK_OPTIONS,
     start: (given, shape) => batchTopKRun(given, shape),
-    onDevice: batchTopKOnDevice,
+    onDevice: (given) => batchTopKOnDevice(given),
   },
   saved: {
     saelensForm: asJumpRelu,
@@ -138,13 +138,17 @@ function lossOf(
 const innerErrors = ([{ squaredErrors }]: readonly PassSums[]): number =>
   squaredErrors.subarray(0, -1).reduce((sum, error) => sum + error, 0);
 
-/** BatchTopK as a graph; undefined where weights are tied. */
-function batchTopKOnDevice(given: Given<typeof BATCHTOPK_OPTIONS>): DeviceTraining | undefined {
-  if (given.tied) return undefined;
+/** BatchTopK as a graph, with nested groups where their widths are given. */
+export function batchTopKOnDevice(
+  given: Given<typeof BATCHTOPK_OPTIONS>,
+  widths?: DeviceTraining['widths'],
+): DeviceTraining {
   const settings = topKSettings(given);
   const { k, rescaleActsByDecoderNorm, auxIncludesBDec } = settings;
   return {
     key: `batchtopk ${rescaleActsByDecoderNorm} ${auxIncludesBDec}`,
+    tied: given.tied,
+    widths,
     ofBatch: { count: (rows) => k * rows, order: (block) => selectionOrder(block, settings) },
     fire(block) {
       const { g, z } = block;
@@ -157,6 +161,15 @@ function batchTopKOnDevice(given: Given<typeof BATCHTOPK_OPTIONS>): DeviceTraini
         again: revivalGraph(block, order, settings, rescaleActsByDecoderNorm),
       };
     },
-    begin: (batch) => revivalStep(batch, settings),
+    begin(batch) {
+      const step = revivalStep(batch, settings);
+      return {
+        ...step,
+        end(sums) {
+          const { added, ...terms } = step.end(sums);
+          return { ...terms, added: added + (sums.rows.inner ?? 0) / batch.rows };
+        },
+      };
+    },
   };
 }

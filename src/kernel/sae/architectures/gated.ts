@@ -13,6 +13,7 @@ import type { Block } from '../block.js';
 import { coefficientAt } from '../schedule.js';
 import { rectify } from '../selectFiring.js';
 import { linearTensors, refuse, vectorTensor } from '../writers/tensors.js';
+import { gatedOnDevice } from './gatedOnDevice.js';
 import { selectPositive } from './select.js';
 import { L1_OPTIONS, penalizeDecoder } from './sparsity.js';
 import type { BatchLoss, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
@@ -44,7 +45,7 @@ export const gated: TrainedArchitecture<'gated', typeof L1_OPTIONS> = {
       return g.where(open, magnitude, g.number(0));
     },
   },
-  training: { options: L1_OPTIONS, start: (given, { dSae }) => run(given, dSae) },
+  training: { options: L1_OPTIONS, start: (given, { dSae }) => run(given, dSae), onDevice: gatedOnDevice },
   saved: {
     saelens: { names: { b_enc: 'b_gate' } },
     dictionaryLearning(sae, weights) {

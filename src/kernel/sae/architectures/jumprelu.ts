@@ -63,11 +63,11 @@ export const jumprelu: TrainedArchitecture<'jumprelu', typeof JUMPRELU_OPTIONS> 
   training: {
     options: JUMPRELU_OPTIONS,
     start: (given, { dSae }) => run(given, dSae),
-    onDevice: (given) => jumpReluOnDevice(settingsOf(given)),
+    onDevice: (given) => jumpReluOnDevice(jumpReluSettings(given)),
   },
 };
 
-function settingsOf(given: Given<typeof JUMPRELU_OPTIONS>): Settings {
+export function jumpReluSettings(given: Given<typeof JUMPRELU_OPTIONS>): Settings {
   const settings: Settings = {
     l0Coefficient: given.l0Coefficient ?? JUMPRELU_OPTIONS.l0Coefficient.usual,
     l0WarmUpSteps: given.l0WarmUpSteps ?? JUMPRELU_OPTIONS.l0WarmUpSteps.usual,
@@ -84,7 +84,7 @@ function settingsOf(given: Given<typeof JUMPRELU_OPTIONS>): Settings {
 }
 
 function run(given: Given<typeof JUMPRELU_OPTIONS>, dSae: number): TrainingRun {
-  const settings = settingsOf(given);
+  const settings = jumpReluSettings(given);
   const start = settings.jumpreluInitThreshold;
   const begun = settings.jumpreluThreshold === 'log' ? Math.log(start) : start;
   return {

@@ -1,5 +1,7 @@
 /** JumpReLU transcoder with a skip connection. */
+import { jumpReluSettings } from './jumprelu.js';
 import { JUMPRELU_OPTIONS } from './jumpreluLoss.js';
+import { jumpReluOnDevice } from './jumpreluOnDevice.js';
 import { jumpreluTranscoder } from './jumpreluTranscoder.js';
 import { skipRun } from './skipTranscoder.js';
 import type { TrainedArchitecture } from './training.js';
@@ -12,5 +14,6 @@ export const jumpreluSkipTranscoder: TrainedArchitecture<'jumprelu_skip_transcod
   training: {
     options: JUMPRELU_OPTIONS,
     start: (given, shape) => skipRun(jumpreluTranscoder.training.start(given, shape), shape),
+    onDevice: (given) => ({ ...jumpReluOnDevice(jumpReluSettings(given)), skip: true }),
   },
 };

@@ -70,7 +70,13 @@ export const matchingPursuit: TrainedArchitecture<'matching_pursuit', typeof OPT
       }),
     },
   },
-  training: { options: OPTIONS, tied: true, decoderInitNorm: 1, start: (given) => run(given) },
+  training: {
+    options: OPTIONS,
+    tied: true,
+    decoderInitNorm: 1,
+    start: (given) => run(given),
+    onDevice: () => 'matching pursuit takes feature after feature, each by what the one before left, up to d_in times',
+  },
 };
 
 function run(given: Given<typeof OPTIONS>): TrainingRun {

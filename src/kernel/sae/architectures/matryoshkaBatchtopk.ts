@@ -5,7 +5,7 @@
  *   loss = Σ_l 1/B Σ_b ‖x̂_l − x‖² + the auxiliary loss of dead features      x̂_l = b_dec + Σ_{i < w_l} f_i W_dec,i
  */
 import { numbers } from '../../verb/option.js';
-import { asJumpRelu, batchtopk, BATCHTOPK_OPTIONS, batchTopKRun } from './batchtopk.js';
+import { asJumpRelu, batchtopk, batchTopKOnDevice, BATCHTOPK_OPTIONS, batchTopKRun } from './batchtopk.js';
 import type { TrainedArchitecture } from './training.js';
 
 const OPTIONS = {
@@ -24,6 +24,7 @@ export const matryoshkaBatchtopk: TrainedArchitecture<'matryoshka_batchtopk', ty
   training: {
     options: OPTIONS,
     start: ({ matryoshkaWidths, ...rest }, shape) => batchTopKRun(rest, shape, widthsOf(matryoshkaWidths, shape.dSae)),
+    onDevice: ({ matryoshkaWidths, ...rest }) => batchTopKOnDevice(rest, (dSae) => widthsOf(matryoshkaWidths, dSae)),
   },
   saved: { saelensForm: asJumpRelu },
 };

@@ -5,6 +5,7 @@
 import { matrix } from '../../compute/matrix.js';
 import type { TrainedShape } from '../parameters.js';
 import { sparseRun } from './sparsity.js';
+import { sparseOnDevice } from './sparsityOnDevice.js';
 import type { TrainedArchitecture, TrainingRun } from './training.js';
 import { transcoder, TRANSCODER_OPTIONS } from './transcoder.js';
 
@@ -13,7 +14,11 @@ export const skipTranscoder: TrainedArchitecture<'skip_transcoder', typeof TRANS
   name: 'skip_transcoder',
   formula: 'as transcoder, ŷ = f·W_dec + b_dec + W_skip·x',
   tensors: { W_skip: 'needed' },
-  training: { options: TRANSCODER_OPTIONS, start: (given, shape) => skipRun(sparseRun(given), shape) },
+  training: {
+    options: TRANSCODER_OPTIONS,
+    start: (given, shape) => skipRun(sparseRun(given), shape),
+    onDevice: (given) => ({ ...sparseOnDevice(given), skip: true }),
+  },
 };
 
 /** A transcoder's run with a skip connection. */

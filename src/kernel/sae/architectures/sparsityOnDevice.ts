@@ -5,12 +5,12 @@ import { coefficientAt } from '../schedule.js';
 import { penaltyOf, type Penalty, type SPARSITY_OPTIONS } from './sparsity.js';
 import type { DeviceBatch, DeviceStep, DeviceTraining, StepBlock, StepSums } from './trainingOnDevice.js';
 
-/** The run of a ReLU SAE on a device; undefined where weights are tied. */
-export function sparseOnDevice(given: Given<typeof SPARSITY_OPTIONS>): DeviceTraining | undefined {
-  if (given.tied) return undefined;
+/** The run of a ReLU SAE on a device. */
+export function sparseOnDevice(given: Given<typeof SPARSITY_OPTIONS>): DeviceTraining {
   const penalty = penaltyOf(given);
   return {
     key: `relu ${JSON.stringify(penalty)}`,
+    tied: given.tied,
     fire(block) {
       const { g, z } = block;
       const f = g.op('Relu', [z]);

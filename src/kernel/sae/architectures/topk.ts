@@ -114,13 +114,13 @@ export const selectionOrder = (
   { rescaleActsByDecoderNorm }: TopKSettings,
 ): Value => (rescaleActsByDecoderNorm ? g.mul(z, vector('norms')) : z);
 
-/** The same run as a graph; undefined where weights are tied. */
-export function topKOnDevice(given: Given<typeof TOPK_OPTIONS>, absolute: boolean): DeviceTraining | undefined {
-  if (given.tied) return undefined;
+/** The same run as a graph. */
+export function topKOnDevice(given: Given<typeof TOPK_OPTIONS>, absolute: boolean): DeviceTraining {
   const settings = topKSettings(given);
   const { k, rescaleActsByDecoderNorm, auxIncludesBDec } = settings;
   return {
     key: `topk ${k} ${absolute} ${rescaleActsByDecoderNorm} ${auxIncludesBDec}`,
+    tied: given.tied,
     fire(block) {
       const { g, z } = block;
       const order = selectionOrder(block, settings);

@@ -37,14 +37,14 @@ export interface StepFiring {
   readonly f: Value;
   /** dL/dz from dL/df of the squared error. */
   back(toF: Value): StepSums & { toZ: Value };
-  /** A second reconstruction with a loss of its own: of what the first one left over (x̂ − x). */
-  again?(at: { error: Value; W_dec: Value; b_dec: Value }): StepSums & {
+  /** A second reconstruction with a loss of its own: of the target, or of what the first one left over (x̂ − target). */
+  again?(at: { error: Value; target: Value; W_dec: Value; b_dec: Value }): {
     /** [N, F]: its features. */
     f: Value;
     /** [N, d]: dL/d of its reconstruction. */
     toOut: Value;
-    /** Added to dL/dz, given dL/df of it. */
-    back(toF: Value): Value;
+    /** What is added to dL/dz, given dL/df of it. */
+    back(toF: Value): StepSums & { toZ: Value };
     /** Whether its reconstruction has b_dec. */
     withBDec: boolean;
   };
@@ -59,6 +59,7 @@ export interface DeviceBatch {
   readonly step: number;
   /** ‖W_dec row‖ */
   readonly norms: Float64Array;
+  readonly b_enc: Float32Array;
   /** [d_sae], 1 = dead; undefined while there is none. */
   readonly dead?: Uint8Array;
   /** What the architecture trains beyond weights and biases. */
@@ -80,13 +81,26 @@ export interface DeviceStep {
   readonly dead: Dead;
   readonly numbers?: Readonly<Record<string, number>>;
   readonly vectors?: Readonly<Record<string, Float64Array>>;
-  /** After the last block. `toNorm`: dL/d‖W_dec row‖; `extra`: gradients of what the architecture trains beyond. */
-  end(sums: BatchSums): LossTerms & { toNorm?: Float64Array; extra?: Record<string, Float64Array> };
+  /** After the last block. */
+  end(sums: BatchSums): LossTerms & {
+    /** dL/d‖W_dec row‖ */
+    toNorm?: Float64Array;
+    /** The gradient of b_enc where it is not Σ dL/dz. */
+    b_enc?: Float64Array;
+    /** Gradients of what the architecture trains beyond, but for W_skip. */
+    extra?: Record<string, Float64Array>;
+  };
 }
 
 export interface DeviceTraining {
-  /** What its graph depends on, besides sizes. */
+  /** What its graph depends on, besides what stands below and sizes. */
   readonly key: string;
+  /** W_dec is not trained for itself: its rows are those of the encoder, scaled to norm 1 (tied.ts). */
+  readonly tied?: boolean;
+  /** W_skip·x is added to the output, and W_skip trained (skipTranscoder.ts). */
+  readonly skip?: boolean;
+  /** Prefixes of the features whose reconstructions count each with its own error, the last F (../pass.ts). */
+  widths?(dSae: number): readonly number[];
   fire(block: StepBlock): StepFiring;
   begin(batch: DeviceBatch): DeviceStep;
   /**

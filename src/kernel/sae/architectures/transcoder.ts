@@ -4,6 +4,7 @@
  */
 import type { Given } from '../../verb/option.js';
 import { sparseRun, SPARSITY_OPTIONS } from './sparsity.js';
+import { sparseOnDevice } from './sparsityOnDevice.js';
 import { standard } from './standard.js';
 import type { TrainedArchitecture } from './training.js';
 
@@ -17,6 +18,6 @@ export const transcoder: TrainedArchitecture<'transcoder', typeof TRANSCODER_OPT
   name: 'transcoder',
   formula: 'f = ReLU(z); ŷ = f·W_dec + b_dec predicts another activation',
   fields: { transcoder: 'needed' },
-  training: { options: TRANSCODER_OPTIONS, start: sparseRun },
+  training: { options: TRANSCODER_OPTIONS, start: sparseRun, onDevice: sparseOnDevice },
   saved: { saelens: { cfg: ({ dOut, dIn }) => ({ d_out: dOut ?? dIn }) } },
 };
