@@ -18,6 +18,8 @@ import { captureHooks } from '#kernel/models/capture.js';
 import { captureOnDevice } from '#kernel/models/captureOnDevice.js';
 import { DeviceNorms } from '#kernel/compute/shuffledNormsOnDevice.js';
 import { DeviceDecoder } from '#kernel/sae/decodeOnDevice.js';
+import { TensorRuns } from '#kernel/sae/evaluatedRuns.js';
+import { runsOn } from '#kernel/sae/evaluatedRunsOnDevice.js';
 import { DeviceEncoder } from '#kernel/sae/encodeOnDevice.js';
 import { trainSae } from '#kernel/sae/train.js';
 import { deviceBundle } from '#test/kit/deviceBundle.js';
@@ -25,6 +27,7 @@ import {
   compareEntries,
   exactNorms,
   FAMILIES,
+  figuresOfRuns,
   oddRows,
   planted,
   relativeError,
@@ -111,6 +114,18 @@ async function pass(device: GraphDevice, name: string): Promise<Omit<Outcome, 's
   return { path: `forward pass, all hooks: ${name}`, ok: worst <= VALUE, figures: `values ${within(worst, VALUE)}` };
 }
 
+/** Runs of an evaluation: cross-entropy and divergence of every position, with another activation at a hook too. */
+async function evaluation(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
+  const model = modelOf(FAMILIES[name], randomWeights(FAMILIES[name], 5));
+  const tokens = tokenSet(3, 8);
+  const at = { model, hook: 'blocks.0.hook_mlp_out', interventions: [] };
+  const got = await figuresOfRuns(runsOn(at, device), tokens);
+  const wanted = await figuresOfRuns(new TensorRuns(at), tokens);
+  const worst = relativeError(got.figures, wanted.figures);
+  model.dispose();
+  return { path: `runs of an evaluation: ${name}`, ok: worst <= VALUE, figures: `scores ${within(worst, VALUE)}` };
+}
+
 /** Steps of both from one seed, the first features dead after a while: losses of every step. */
 async function training(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
   const { dIn, dSae, steps, batch } = sizes;
@@ -173,6 +188,7 @@ async function main(): Promise<number> {
     () => floats(device),
     ...Object.keys(saeKinds(sizes.dSae)).map((name) => () => encoding(device, name)),
     ...Object.keys(FAMILIES).map((name) => () => pass(device, name)),
+    ...['GPT-2', 'Gemma 2'].map((name) => () => evaluation(device, name)),
     ...Object.keys(trainedKinds()).map((name) => () => training(device, name)),
     ...Object.keys(saeKinds(sizes.dSae)).map((name) => () => decoding(device, name)),
     ...(['euclidean', 'cosine'] as const).map((metric) => () => neighbours(device, metric)),

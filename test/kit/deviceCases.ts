@@ -5,8 +5,9 @@ import type { ShuffledProduct } from '#kernel/compute/shuffledNorms.js';
 import type { SparseRows } from '#kernel/compute/sparse.js';
 import { singularValues } from '#kernel/correlation/coordinates.js';
 import { readConfig } from '#kernel/models/config.js';
-import type { ModelConfig } from '#kernel/models/types.js';
+import type { ModelConfig, TokenSet } from '#kernel/models/types.js';
 import { TRANSCODERS } from '#kernel/sae/architectures/trained.js';
+import type { EvaluatedRuns } from '#kernel/sae/evaluatedRuns.js';
 import type { SaeWeights } from '#kernel/sae/sae.js';
 import { beside, matrixSource, type ActivationSource } from '#kernel/sae/source.js';
 import type { SaeTrainOptions } from '#kernel/sae/trainOptions.js';
@@ -199,6 +200,26 @@ export const FAMILIES: Record<string, ModelConfig> = {
     layer_types: ['sliding_attention', 'full_attention'],
   }),
 };
+
+/**
+ * Figures of all positions of `set` that predict a token: of a clean run, and of one with another activation at the hook;
+ * and the activation itself.
+ */
+export async function figuresOfRuns(
+  runs: EvaluatedRuns,
+  { tokens, sequences, context }: TokenSet,
+): Promise<{ x: Float32Array; figures: number[] }> {
+  const { x, scores } = await runs.clean({ ids: tokens, batch: sequences, sequence: 0 });
+  const changed = await runs.replaced(x.data.map((v, i) => v / 2 + 0.5 * (i % 3)));
+  const figures: number[] = [];
+  for (let i = 0; i < tokens.length; i++)
+    if (i % context < context - 1) {
+      const { crossEntropy, divergence } = changed(i);
+      figures.push(scores(i).crossEntropy, scores(i).divergence, crossEntropy, divergence);
+    }
+  runs.end();
+  return { x: x.data, figures };
+}
 
 /** Largest difference of values, relative to the largest; NaN counts as the worst. */
 export function relativeError(got: ArrayLike<number>, wanted: ArrayLike<number>): number {

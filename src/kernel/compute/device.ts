@@ -56,8 +56,8 @@ const TENSORS = 'tf in cells, gradients, generated text, interventions';
 const ARRAYS = 'correlation, layouts of maps, Mapper';
 const GRAPHS: Record<GraphWork, { work: string; why: string }> = {
   encoding: {
-    work: 'forward passes and SAE encoding of fg.activations.save',
-    why: 'with interventions, or while weights are trained: cpu',
+    work: 'forward passes and SAE encoding of fg.activations.save and fg.sae.evaluate',
+    why: 'with interventions, while weights are trained, parts that several processes make: cpu',
   },
   training: {
     work: 'SAE training',

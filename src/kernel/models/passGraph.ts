@@ -28,22 +28,59 @@ export const INPUT = {
   localSin: '#sin local',
   /** int64 [4]: B, T, H, Dh. */
   heads: '#heads',
+  /** [N, width]: what takes the place of an activation. */
+  replacement: '#replacement',
+  /** int32 [N, 1]: the token that follows. */
+  next: '#next',
+  /** [N, V]: logits of the clean run. */
+  clean: '#clean',
 } as const;
+
+/** Outputs of a scored pass besides the hooks. */
+export const SCORED = { logits: '#logits', crossEntropy: '#cross-entropy', divergence: '#divergence' } as const;
+
+/** What a pass is asked for. */
+export interface PassWants {
+  /** Activations that come out, "h0", "h1", …; the pass ends with the last of them where it is not scored. */
+  readonly hooks: readonly string[];
+  /** The hook at which INPUT.replacement goes on in the place of what came there. */
+  readonly replaced?: string;
+  /**
+   * The pass goes on to the logits, and each position gets −log p(INPUT.next). 'clean': the logits come out too.
+   * 'changed': KL(INPUT.clean ‖ these) instead.
+   */
+  readonly scored?: 'clean' | 'changed';
+  /** Rows of the unembedding in one input; default 128 MiB of them. */
+  readonly tileRows?: number;
+}
+
+/** Rows first … end − 1 of a weight, as one input. */
+export interface WeightTile {
+  input: string;
+  weight: string;
+  first: number;
+  end: number;
+}
 
 export interface PassProgram {
   graph: OnnxGraph;
   /** Weights that it takes as inputs, under their own names. */
   weights: string[];
+  /** Weights that it takes in parts. */
+  tiles: WeightTile[];
   /** Other inputs, of INPUT. */
   inputs: Set<string>;
 }
 
+/** Floats of one input: 128 MiB, which every WebGPU device takes. */
+const TILE_FLOATS = 2 ** 25;
+
 /** Thrown once every hook has its value. */
 const DONE = new Error('all hooks have run');
 
-/** The graph whose outputs are the activations at `hooks`, [N, width] each: heads side by side. Output i is "h<i>". */
-export function passGraph(config: ModelConfig, names: ModelNames, hooks: readonly string[]): PassProgram {
-  return new PassGraph(config, names, hooks).build();
+/** The graph whose outputs are the activations at the hooks, [N, width] each: heads side by side; and scores. */
+export function passGraph(config: ModelConfig, names: ModelNames, wants: PassWants): PassProgram {
+  return new PassGraph(config, names, wants).build();
 }
 
 class PassGraph {
@@ -51,12 +88,17 @@ class PassGraph {
   private readonly found = new Map<string, Value>();
   private readonly weights = new Set<string>();
   private readonly inputs = new Set<string>();
+  private readonly tiles: WeightTile[] = [];
+  private readonly scores: Record<string, Value> = {};
+  private readonly hooks: readonly string[];
 
   constructor(
     private readonly config: ModelConfig,
     private readonly names: ModelNames,
-    private readonly hooks: readonly string[],
-  ) {}
+    private readonly asked: PassWants,
+  ) {
+    this.hooks = asked.hooks;
+  }
 
   build(): PassProgram {
     try {
@@ -64,10 +106,13 @@ class PassGraph {
     } catch (done) {
       if (done !== DONE) throw done;
     }
-    const missing = this.hooks.filter((hook) => !this.found.has(hook));
+    const { replaced } = this.asked;
+    const wanted = replaced === undefined ? this.hooks : [...this.hooks, replaced];
+    const missing = wanted.filter((hook) => !this.found.has(hook));
     if (missing.length > 0) throw new Error(`the graph of the model does not pass ${missing.join(', ')}`);
     const outputs = Object.fromEntries(this.hooks.map((hook, i) => [`h${i}`, this.found.get(hook)!]));
-    return { graph: this.g.build(outputs), weights: [...this.weights], inputs: this.inputs };
+    const graph = this.g.build({ ...outputs, ...this.scores });
+    return { graph, weights: [...this.weights], tiles: this.tiles, inputs: this.inputs };
   }
 
   private run(): void {
@@ -75,23 +120,65 @@ class PassGraph {
     let x = this.at('hook_embed', this.input(INPUT.embedded));
     if (this.names.position) x = g.add(x, this.at('hook_pos_embed', this.input(INPUT.position)));
     for (let layer = 0; layer < this.config.layers; layer++) x = this.block(x, layer);
-    this.norm(x, this.names.lnFinal, 'ln_final');
+    const normalized = this.norm(x, this.names.lnFinal, 'ln_final');
+    if (this.asked.scored) this.score(this.unembed(normalized), this.asked.scored);
+  }
+
+  /** Logits [N, V]. */
+  private unembed(x: Value): Value {
+    const { g } = this;
+    const { vocab, dModel, logitSoftCap: cap } = this.config;
+    const weight = this.names.unembed;
+    const rows = this.asked.tileRows ?? Math.floor(TILE_FLOATS / dModel);
+    for (let first = 0; first < vocab; first += rows) {
+      const end = Math.min(vocab, first + rows);
+      this.tiles.push({ input: `${weight} ${first} ${end}`, weight, first, end });
+    }
+    const parts = this.tiles.map(({ input }) => g.gemm(x, g.input(input), { transB: true }));
+    const logits = parts.length === 1 ? parts[0] : g.op('Concat', parts, { axis: 1 });
+    return cap === undefined ? logits : g.mul(g.op('Tanh', [g.mul(logits, g.number(1 / cap))]), g.number(cap));
+  }
+
+  /** −log p of the next token, and the divergence from the clean run: logits count from the largest of their row. */
+  private score(logits: Value, scored: 'clean' | 'changed'): void {
+    const { g } = this;
+    const own = this.centred(logits);
+    const taken = g.op('GatherElements', [own.values, this.input(INPUT.next, 'int32')], { axis: 1 });
+    this.scores[SCORED.crossEntropy] = g.sub(own.total, taken);
+    if (scored === 'clean') {
+      this.scores[SCORED.logits] = logits;
+      return;
+    }
+    const clean = this.centred(this.input(INPUT.clean));
+    const p = g.op('Exp', [g.sub(clean.values, clean.total)]);
+    const mean = g.sum(g.mul(p, g.sub(clean.values, own.values)));
+    const divergence = g.add(mean, g.sub(own.total, clean.total));
+    const isBelow = g.op('Less', [divergence, g.number(0)]);
+    this.scores[SCORED.divergence] = g.where(isBelow, g.number(0), divergence);
+  }
+
+  /** Rows less their largest value, and the log Σ exp of what they are then, [N, 1]. */
+  private centred(logits: Value): { values: Value; total: Value } {
+    const { g } = this;
+    const values = g.sub(logits, g.op('ReduceMax', [logits, g.whole(-1)]));
+    return { values, total: g.op('Log', [g.sum(g.op('Exp', [values]))]) };
   }
 
   private at(hook: string, value: Value): Value {
-    if (this.hooks.includes(hook)) this.found.set(hook, value);
-    if (this.found.size === this.hooks.length) throw DONE;
-    return value;
+    const { replaced, scored } = this.asked;
+    if (this.hooks.includes(hook) || hook === replaced) this.found.set(hook, value);
+    if (!scored && this.found.size === this.hooks.length) throw DONE;
+    return hook === replaced ? this.input(INPUT.replacement) : value;
   }
 
-  private wants = (hook: string): boolean => this.hooks.includes(hook);
+  private isAsked = (hook: string): boolean => this.hooks.includes(hook) || hook === this.asked.replaced;
 
   private weight(name: string): Value {
     this.weights.add(name);
     return this.g.input(name);
   }
 
-  private input(name: string, element?: 'int64'): Value {
+  private input(name: string, element?: 'int64' | 'int32'): Value {
     this.inputs.add(name);
     return this.g.input(name, element);
   }
@@ -130,7 +217,7 @@ class PassGraph {
     }
     const scale = this.config.attnScale ?? (family === 'gpt_neo' ? 1 : 1 / Math.sqrt(dHead));
     const z = this.at(`${at}.hook_z`, this.mixture(q, k, v, layer, scale)); // [N, H·Dh]
-    if (this.wants(`${at}.hook_result`)) return this.sumOfHeads(z, names.attnOut, `${at}.hook_result`);
+    if (this.isAsked(`${at}.hook_result`)) return this.sumOfHeads(z, names.attnOut, `${at}.hook_result`);
     return this.linear(z, names.attnOut);
   }
 
@@ -180,8 +267,8 @@ class PassGraph {
     const weight = this.names.linearIsOutIn ? g.transpose(stored, 1, 0) : stored; // [H·Dh, d]
     const perHead = g.transpose(g.reshape(z, -1, heads, dHead), 1, 0, 2); // [H, N, Dh]
     const results = g.transpose(g.matMul(perHead, g.reshape(weight, heads, dHead, dModel)), 1, 0, 2); // [N, H, d]
-    this.at(hook, g.reshape(results, -1, heads * dModel));
-    const sum = g.sum(results, 1, false);
+    const held = this.at(hook, g.reshape(results, -1, heads * dModel));
+    const sum = g.sum(g.reshape(held, -1, heads, dModel), 1, false);
     return names.bias ? g.add(sum, this.weight(names.bias)) : sum;
   }
 

@@ -2,16 +2,17 @@
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
 import { matrix, row, type Matrix } from '../compute/matrix.js';
 import { graphDevice } from '../compute/graphs/current.js';
-import { tf } from '../compute/tf.js';
-import { captureActivations } from '../models/capture.js';
-import { editsOf, listOf, requireRunnable, type Intervention } from '../models/edits.js';
+import type { GraphDevice } from '../compute/graphs/host.js';
+import { listOf, requireRunnable } from '../models/edits.js';
 import { canonicalJson } from '../io/hash.js';
 import { ignoredPositions, ignoringParameters, type Ignoring } from '../models/ignored.js';
-import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
+import type { LanguageModel, TokenSet } from '../models/types.js';
 import { text, whole, type Given } from '../verb/option.js';
 import type { Remember } from '../verb/remember.js';
 import { requirePairing } from './conformance.js';
 import { EvaluationSums, SharedSums, type EvaluationState, type SaeEvaluation } from './evaluationSums.js';
+import type { EvaluatedModel, EvaluatedRuns } from './evaluatedRuns.js';
+import { runsOn } from './evaluatedRunsOnDevice.js';
 import type { NextTokenSums } from './nextToken.js';
 import { interventionsOption } from './pairing.js';
 import { reconstructOn, type Reconstruct } from './decodeOnDevice.js';
@@ -38,9 +39,11 @@ export type EvaluateOptions = Given<typeof EVALUATE> &
   CallOptions & {
     /** Gives parts that are made already; see evaluationParts. */
     remember?: Remember;
-    /** Where SAEs encode and decode; default: the devices in use for both, and the CPU for parts that are remembered. */
-    devices?: Parameters<typeof reconstructOn>[1];
+    /** Where passes run and SAEs encode and decode; default: the devices in use, and the CPU for parts that are remembered. */
+    devices?: Devices;
   };
+
+type Devices = Parameters<typeof reconstructOn>[1] & { pass?: GraphDevice };
 
 const LOGIT_FLOATS = 1 << 25;
 
@@ -79,22 +82,28 @@ export async function evaluateSaes(
   const used = { tokens: tokens.tokens.subarray(0, sequences * context), context };
   requireRunnable(model, interventions, used);
   const mask = ignoredPositions(tokens, sharedIgnoring(tokens, saes, options));
-  const reconstructs = saes.map((sae) => reconstructOn(sae, devicesOf(options)));
-  const at = { model, saes, reconstructs, hook, interventions };
+  const devices = devicesOf(options);
+  const reconstructs = saes.map((sae) => reconstructOn(sae, devices));
+  const runs = runsOn({ model, hook, interventions }, devices.pass);
+  const at = { model, saes, reconstructs, hook, interventions, runs };
   const { perBatch, parts } = evaluationParts(model, tokens, options);
   const { remember = (_, make) => make() } = options;
   // Of the whole text, and only where a part must be made: every part needs it.
   let mean: Promise<Float32Array> | undefined;
   const all: EvaluationState[][] = [];
-  for (const part of parts)
-    all.push(
-      await remember(part.name, async () => {
-        mean ??= meanActivation(at, tokens, mask, { perBatch, sequences }, options);
-        const fill = await mean;
-        const sums = await evaluatePart({ ...at, mean: fill }, tokens, mask, { ...part, perBatch }, options);
-        return sums.map((of) => of.state());
-      }),
-    );
+  try {
+    for (const part of parts)
+      all.push(
+        await remember(part.name, async () => {
+          mean ??= meanActivation(at, tokens, mask, { perBatch, sequences }, options);
+          const fill = await mean;
+          const sums = await evaluatePart({ ...at, mean: fill }, tokens, mask, { ...part, perBatch }, options);
+          return sums.map((of) => of.state());
+        }),
+      );
+  } finally {
+    runs.end();
+  }
   return saes.map((sae, i) => {
     const sums = new EvaluationSums(sae);
     for (const states of all) sums.addState(states[i]);
@@ -107,8 +116,12 @@ export async function evaluateSaes(
 }
 
 /** Parts made by several processes have the bits of one: they know no device of their own. */
-const devicesOf = ({ devices, remember }: EvaluateOptions): Parameters<typeof reconstructOn>[1] =>
-  devices ?? (remember && !remember.plain ? {} : { encode: graphDevice('encoding'), decode: graphDevice('decoding') });
+function devicesOf({ devices, remember }: EvaluateOptions): Devices {
+  if (devices) return devices;
+  if (remember && !remember.plain) return {};
+  const encode = graphDevice('encoding');
+  return { encode, decode: graphDevice('decoding'), pass: encode };
+}
 
 /** The hook that is replaced: the one given, or that of the SAEs. */
 function hookOf(saes: readonly Sae[], given: string | undefined): string {
@@ -129,7 +142,7 @@ function sharedIgnoring(tokens: TokenSet, saes: readonly Sae[], options: Evaluat
 
 /** Mean activation at the hook over the counted tokens, summed in float64; zeros when none is counted. */
 async function meanActivation(
-  { model, hook, interventions }: Evaluated,
+  { runs }: Evaluated,
   tokens: TokenSet,
   mask: Uint8Array | undefined,
   { perBatch, sequences }: { perBatch: number; sequences: number },
@@ -137,8 +150,8 @@ async function meanActivation(
 ): Promise<Float32Array> {
   let sum: Float64Array | undefined;
   let counted = 0;
-  const capture = { batchTokens: perBatch * tokens.context, sequences, edits: editsOf(interventions), signal };
-  for await (const { firstToken, x } of captureActivations(model, tokens, hook, capture)) {
+  const capture = { batchTokens: perBatch * tokens.context, sequences, signal };
+  for await (const { firstToken, x } of runs.activations(tokens, capture)) {
     sum ??= new Float64Array(x.cols);
     for (let i = 0; i < x.rows; i++) {
       if (mask?.[firstToken + i] === 1) continue;
@@ -213,13 +226,11 @@ interface Uncounted {
 }
 
 /** The model, SAEs, hook and interventions that are evaluated. */
-interface Evaluated {
-  model: LanguageModel;
+interface Evaluated extends EvaluatedModel {
   saes: readonly Sae[];
   /** Of each of them. */
   reconstructs: readonly Reconstruct[];
-  hook: string;
-  interventions: readonly Intervention[];
+  runs: EvaluatedRuns;
 }
 
 async function evaluateBatch(
@@ -231,11 +242,12 @@ async function evaluateBatch(
   sums: readonly EvaluationSums[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { model, reconstructs, mean } = at;
-  const { logits: clean, x } = cleanRun(at, sequence, ids, batch);
+  const { model, reconstructs, mean, runs } = at;
+  const { scores, x } = await runs.clean({ ids, batch, sequence });
+  requireWidth(at, x.cols);
   const kept = Int32Array.from(ids.keys()).filter((i) => ignored.mask?.[i] !== 1);
   const part = ignored.mask === undefined ? x : rowsOf(x, kept);
-  const vocab = model.config.vocab;
+  const size = { length: ids.length, context: ids.length / batch, vocab: model.config.vocab };
   // What comes after the end of a padded text is no prediction of the model's.
   const counted = (position: number): boolean =>
     ignored.mask?.[position] !== 1 && ignored.padding?.[position + 1] !== 1;
@@ -244,13 +256,13 @@ async function evaluateBatch(
     checkAborted(signal, 'SAE evaluation');
     const replacement = x.data.slice();
     for (let i = 0; i < kept.length; i++) replacement.set(rowAt(i), kept[i] * x.cols);
-    await target.add(clean, replacedRun(at, sequence, ids, batch, replacement), ids, batch, vocab, counted);
+    await target.add(await runs.replaced(replacement), size, counted);
   };
   await breathe();
   checkAborted(signal, 'SAE evaluation');
   const zeros = new Float32Array(x.cols);
   const { shared } = sums[0];
-  await shared.clean.add(clean, clean, ids, batch, vocab, counted);
+  await shared.clean.add(scores, size, counted);
   await addRun(shared.withZero, () => zeros);
   await addRun(shared.withMean, () => mean);
   for (const [s, reconstruct] of reconstructs.entries()) {
@@ -264,45 +276,12 @@ async function evaluateBatch(
   }
 }
 
-/** Logits [B·T·V] and the activation at the hook, [B·T, width], heads flattened. */
-function cleanRun(
-  { model, saes, hook, interventions }: Evaluated,
-  sequence: number,
-  ids: Int32Array,
-  batch: number,
-): { logits: Float32Array; x: Matrix } {
-  const { logits, captured } = model.forward(ids, batch, { capture: [hook], edits: editsOf(interventions), sequence });
-  const activation = captured.get(hook)!;
-  try {
-    const cols = activation.size / ids.length;
-    const other = saes.find(({ config }) => config.dIn !== cols);
-    if (other) {
-      throw new RangeError(
-        `SAE expects activations of width ${other.config.dIn} but ${hook} of ${model.name} has ${cols}; load the SAE trained on this hook or change { hook }`,
-      );
-    }
-    return { logits: logits!.dataSync<'float32'>(), x: matrix(ids.length, cols, activation.dataSync<'float32'>()) };
-  } finally {
-    logits?.dispose();
-    activation.dispose();
-  }
-}
-
-function replacedRun(
-  { model, hook, interventions }: Evaluated,
-  sequence: number,
-  ids: Int32Array,
-  batch: number,
-  replacement: Float32Array,
-): Float32Array {
-  const edits = new Map<string, readonly HookEdit[]>(editsOf(interventions));
-  edits.set(hook, [(activation: tf.Tensor) => tf.tensor(replacement, activation.shape)]);
-  const { logits } = model.forward(ids, batch, { edits, sequence });
-  try {
-    return logits!.dataSync<'float32'>();
-  } finally {
-    logits?.dispose();
-  }
+function requireWidth({ model, saes, hook }: Evaluated, cols: number): void {
+  const other = saes.find(({ config }) => config.dIn !== cols);
+  if (other)
+    throw new RangeError(
+      `SAE expects activations of width ${other.config.dIn} but ${hook} of ${model.name} has ${cols}; load the SAE trained on this hook or change { hook }`,
+    );
 }
 
 function rowsOf(x: Matrix, rows: Int32Array): Matrix {

@@ -1,6 +1,8 @@
-/** Next-token cross-entropy and divergence from logits, in float64. */
+/** Next-token cross-entropy and divergence of runs, summed in float64. */
 import { breathe } from '../compute/call.js';
-import { divergence, logSumExp } from '../compute/logits.js';
+
+/** Of a position of a run: −log p(next token), and KL(clean ‖ run), nats; 0 of the clean run. */
+export type PositionScores = (position: number) => { crossEntropy: number; divergence: number };
 
 /** Logits read between two breaths: about 0.2 s of exponentials. */
 const PIECE = 1 << 24;
@@ -11,7 +13,7 @@ export class NextTokenSums {
   positions = 0;
   /** Σ −log p(next token), nats. */
   crossEntropy = 0;
-  /** Σ KL(clean ‖ changed), nats; 0 when both are the same array. */
+  /** Σ KL(clean ‖ changed), nats. */
   divergence = 0;
 
   /** The sums as numbers. */
@@ -27,30 +29,22 @@ export class NextTokenSums {
   }
 
   /**
-   * Adds B sequences: logits [B·T, V] of the clean and the changed run. The last position of a sequence predicts
-   * nothing known and is left out, as are positions that `counted` refuses.
+   * Adds the sequences of a run, `context` of `length` positions each. The last position of a sequence predicts nothing
+   * known and is left out, as are positions that `counted` refuses.
    */
   async add(
-    clean: Float32Array,
-    changed: Float32Array,
-    ids: Int32Array,
-    batch: number,
-    vocab: number,
+    scores: PositionScores,
+    { length, context, vocab }: { length: number; context: number; vocab: number },
     counted: (position: number) => boolean,
   ): Promise<void> {
-    const context = ids.length / batch;
     const breatheEvery = Math.max(1, Math.floor(PIECE / vocab));
-    for (let position = 0; position < ids.length; position++) {
+    for (let position = 0; position < length; position++) {
       if (position % breatheEvery === breatheEvery - 1) await breathe();
       if (position % context === context - 1 || !counted(position)) continue;
-      const q = changed.subarray(position * vocab, (position + 1) * vocab);
-      const logTotal = logSumExp(q);
+      const { crossEntropy, divergence } = scores(position);
       this.positions++;
-      this.crossEntropy += logTotal - q[ids[position + 1]];
-      if (clean !== changed) {
-        const p = clean.subarray(position * vocab, (position + 1) * vocab);
-        this.divergence += divergence(p, logSumExp(p), q, logTotal);
-      }
+      this.crossEntropy += crossEntropy;
+      this.divergence += divergence;
     }
   }
 }

@@ -72,6 +72,6 @@ describe('where passes run', () => {
     expect(runsOnCpu(modelOf(config, randomWeights(config, 5), true), undefined)).toBe('its weights are trained');
     const edits = new Map([['hook_embed', [(x: Tensor) => x]]]);
     expect(runsOnCpu(modelOf(config, randomWeights(config, 5)), edits)).toContain('interventions');
-    expect(() => passGraph(config, modelNames(config), ['hook_none'])).toThrow('does not pass hook_none');
+    expect(() => passGraph(config, modelNames(config), { hooks: ['hook_none'] })).toThrow('does not pass hook_none');
   });
 });
