@@ -14,7 +14,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const results = path.join(root, 'test-results');
 const countsFile = path.join(root, 'test/counts.json');
 /** Tests that do not depend on the version of Node: they run once, on Node 24, where both kernel tiers run. */
-const ONCE = ['examplesAnalysis', 'examplesSynthetic', 'realData', 'realModel', 'conformance', 'faultFiles', 'modelMemory', 'readyTokens', 'slurm', 'docsLines', 'gpuSetup', 'cudaFailures', 'quickstartDevice', 'saeKills', 'saeTogether', 'cudaGraphs']; // prettier-ignore
+const ONCE = ['examplesAnalysis', 'examplesSynthetic', 'realData', 'realModel', 'conformance', 'faultFiles', 'modelMemory', 'readyTokens', 'slurm', 'docsLines', 'gpuSetup', 'cudaFailures', 'quickstartDevice', 'saeKills', 'saeTogether', 'cudaGraphs', 'device', 'interventions', 'notes', 'convert', 'correlationResume', 'worlds', 'saeResume', 'saeModel', 'presets', 'effects', 'saveFigure', 'session-load']; // prettier-ignore
 /** Data that is not in the repository: tests of it are skipped where it is absent. */
 const sharedData = fs.existsSync(path.join(root, '../shared/data'));
 const asked = process.argv.slice(2).filter((a) => !a.startsWith('-'));
