@@ -1,8 +1,8 @@
 /**
- * `npm run test:device -- [--device webgpu|cuda|cpu] [--large] [--json FILE]`: every heavy path that runs as a graph on a
+ * `npm run test:device -- [--device webgpu|cuda|cpu] [--large] [--only WORDS] [--json FILE]`: every heavy path that runs as a graph on a
  * device against the cpu device, within stated tolerances, and what falls back to the CPU. Exit code 1 when one is out of
  * tolerance, 2 when the device cannot be used. `cpu` is ONNX Runtime's CPU, on which the same graphs run. `--large` takes
- * the sizes of real work, for hardware.
+ * the sizes of real work, for hardware; `--only` the paths whose names hold the words.
  */
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -42,11 +42,15 @@ import {
 import { modelOf, randomWeights, tokenSet } from '#test/kit/model.js';
 import { normals } from '#test/kit/numbers.js';
 
-interface Outcome {
-  path: string;
+/** What a path was found to do. */
+interface Found {
   ok: boolean;
-  /** What was found, beside what is allowed. */
+  /** Beside what is allowed. */
   figures: string;
+}
+
+interface Outcome extends Found {
+  path: string;
   seconds: number;
 }
 
@@ -54,6 +58,7 @@ const { values: given } = parseArgs({
   options: {
     device: { type: 'string', default: 'webgpu' },
     large: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
     json: { type: 'string' },
   },
 });
@@ -80,22 +85,22 @@ const LOSS = 1e-3;
 
 const within = (found: number, limit: number): string => `${found.toExponential(1)} of ${limit.toExponential(0)}`;
 
-async function floats(device: GraphDevice): Promise<Omit<Outcome, 'seconds'>> {
+async function floats(device: GraphDevice): Promise<Found> {
   const { error, gflops } = await checkDevice(device);
   const figures = `error ${within(error, MAX_ERROR)}; product ${gflops.toPrecision(3)} GFLOP/s`;
-  return { path: 'transfer, products, gradients, top-k, norms against float64', ok: true, figures };
+  return { ok: true, figures };
 }
 
-async function encoding(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
+async function encoding(device: GraphDevice, name: string): Promise<Found> {
   const sae = saeOfKind(saeKinds(sizes.dSae)[name], sizes.dIn, sizes.dSae);
   const x = oddRows(sizes.rows, sizes.dIn);
   const got = await new DeviceEncoder(device, sae).encode({ rows: x.rows, x });
   const { support, error } = compareEntries(got, sae.encode(x));
   const figures = `support ${(100 * support).toFixed(3)} % of ${100 * SUPPORT} %, values ${within(error, VALUE)}`;
-  return { path: `SAE encoding: ${name}`, ok: support >= SUPPORT && error <= VALUE, figures };
+  return { ok: support >= SUPPORT && error <= VALUE, figures };
 }
 
-async function pass(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
+async function pass(device: GraphDevice, name: string): Promise<Found> {
   const model = modelOf(FAMILIES[name], randomWeights(FAMILIES[name], 5));
   const tokens = tokenSet(3, 8);
   const hooks = model.hooks.filter((hook) => !/hook_(attn_scores|pattern)$/.test(hook));
@@ -111,11 +116,11 @@ async function pass(device: GraphDevice, name: string): Promise<Omit<Outcome, 's
         });
       }
   model.dispose();
-  return { path: `forward pass, all hooks: ${name}`, ok: worst <= VALUE, figures: `values ${within(worst, VALUE)}` };
+  return { ok: worst <= VALUE, figures: `values ${within(worst, VALUE)}` };
 }
 
 /** Runs of an evaluation: cross-entropy and divergence of every position, with another activation at a hook too. */
-async function evaluation(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
+async function evaluation(device: GraphDevice, name: string): Promise<Found> {
   const model = modelOf(FAMILIES[name], randomWeights(FAMILIES[name], 5));
   const tokens = tokenSet(3, 8);
   const at = { model, hook: 'blocks.0.hook_mlp_out', interventions: [] };
@@ -123,11 +128,11 @@ async function evaluation(device: GraphDevice, name: string): Promise<Omit<Outco
   const wanted = await figuresOfRuns(new TensorRuns(at), tokens);
   const worst = relativeError(got.figures, wanted.figures);
   model.dispose();
-  return { path: `runs of an evaluation: ${name}`, ok: worst <= VALUE, figures: `scores ${within(worst, VALUE)}` };
+  return { ok: worst <= VALUE, figures: `scores ${within(worst, VALUE)}` };
 }
 
 /** Steps of both from one seed, the first features dead after a while: losses of every step. */
-async function training(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
+async function training(device: GraphDevice, name: string): Promise<Found> {
   const { dIn, dSae, steps, batch } = sizes;
   const options = { ...trainedKinds(4)[name], dSae, steps, trainBatchSizeTokens: batch, lr: 1e-3, deadFeatureWindow: 5, logEvery: 1 }; // prettier-ignore
   const source = () => trainingSource(options.architecture, planted(4 * batch, 2, dIn));
@@ -135,30 +140,30 @@ async function training(device: GraphDevice, name: string): Promise<Omit<Outcome
   const onCpu = await trainSae(source(), options);
   const errors = onDevice.history.map(({ loss }, i) => Math.abs(loss / onCpu.history[i].loss - 1));
   const worst = errors.reduce((a, b) => (b <= a ? a : b), 0);
-  return { path: `SAE training, ${steps} steps: ${name}`, ok: worst <= LOSS, figures: `losses ${within(worst, LOSS)}` };
+  return { ok: worst <= LOSS, figures: `losses ${within(worst, LOSS)}` };
 }
 
-async function decoding(device: GraphDevice, name: string): Promise<Omit<Outcome, 'seconds'>> {
+async function decoding(device: GraphDevice, name: string): Promise<Found> {
   const sae = saeOfKind(saeKinds(sizes.dSae)[name], sizes.dIn, sizes.dSae);
   const x = oddRows(sizes.rows, sizes.dIn);
   const features = sae.encode(x);
   const [got, wanted] = [await new DeviceDecoder(device, sae).decode(features, x), sae.decode(features, x)];
   const worst = relativeError(got.data, wanted.data);
-  return { path: `SAE decoding: ${name}`, ok: worst <= VALUE, figures: `values ${within(worst, VALUE)}` };
+  return { ok: worst <= VALUE, figures: `values ${within(worst, VALUE)}` };
 }
 
 /** Null runs of a score against the singular values in float64. */
-async function scores(device: GraphDevice): Promise<Omit<Outcome, 'seconds'>> {
+async function scores(device: GraphDevice): Promise<Found> {
   const [n, p, q, runs] = sizes.scores;
   const { product, orders } = shuffledCase(n, p, q, runs);
   const norms = new DeviceNorms(device, product);
   const got = await norms.sums(orders);
   await norms.close();
   const worst = relativeError(got, await exactNorms(product, orders));
-  return { path: 'null runs of SVCCA', ok: worst <= SCORE, figures: `sums ${within(worst, SCORE)} of float64` };
+  return { ok: worst <= SCORE, figures: `sums ${within(worst, SCORE)} of float64` };
 }
 
-async function neighbours(device: GraphDevice, metric: 'euclidean' | 'cosine'): Promise<Omit<Outcome, 'seconds'>> {
+async function neighbours(device: GraphDevice, metric: 'euclidean' | 'cosine'): Promise<Found> {
   const [rows, cols] = sizes.neighbours;
   const next = normals(8);
   const x = matrix(
@@ -168,7 +173,27 @@ async function neighbours(device: GraphDevice, metric: 'euclidean' | 'cosine'): 
   );
   const [got, wanted] = [await exactKnn(x, 10, { metric, device }), await exactKnn(x, 10, { metric, bits: 32 })];
   const same = got.indices.every((v, i) => v === wanted.indices[i] && got.distances[i] === wanted.distances[i]);
-  return { path: `nearest neighbours: ${metric}`, ok: same, figures: same ? 'the same bits' : 'other results' };
+  return { ok: same, figures: same ? 'the same bits' : 'other results' };
+}
+
+/** Every path by its name. */
+function checksOf(device: GraphDevice): Array<[path: string, check: () => Promise<Found>]> {
+  const each = <N extends string>(
+    words: string,
+    names: readonly N[],
+    check: (device: GraphDevice, name: N) => Promise<Found>,
+  ): Array<[string, () => Promise<Found>]> => names.map((name) => [`${words}: ${name}`, () => check(device, name)]);
+  const saes = Object.keys(saeKinds(sizes.dSae));
+  return [
+    ['transfer, products, gradients, top-k, norms against float64', () => floats(device)],
+    ...each('SAE encoding', saes, encoding),
+    ...each('forward pass, all hooks', Object.keys(FAMILIES), pass),
+    ...each('runs of an evaluation', ['GPT-2', 'Gemma 2'], evaluation),
+    ...each(`SAE training, ${sizes.steps} steps`, Object.keys(trainedKinds()), training),
+    ...each('SAE decoding', saes, decoding),
+    ...each('nearest neighbours', ['euclidean', 'cosine'], neighbours),
+    ['null runs of SVCCA', () => scores(device)],
+  ];
 }
 
 async function main(): Promise<number> {
@@ -184,21 +209,12 @@ async function main(): Promise<number> {
     console.error(`${given.device} cannot be used: ${(error as Error).message}; Vulkan drivers: ${vulkanDrivers().join(', ') || 'none'}`); // prettier-ignore
     return 2;
   }
-  const checks = [
-    () => floats(device),
-    ...Object.keys(saeKinds(sizes.dSae)).map((name) => () => encoding(device, name)),
-    ...Object.keys(FAMILIES).map((name) => () => pass(device, name)),
-    ...['GPT-2', 'Gemma 2'].map((name) => () => evaluation(device, name)),
-    ...Object.keys(trainedKinds()).map((name) => () => training(device, name)),
-    ...Object.keys(saeKinds(sizes.dSae)).map((name) => () => decoding(device, name)),
-    ...(['euclidean', 'cosine'] as const).map((metric) => () => neighbours(device, metric)),
-    () => scores(device),
-  ];
+  const checks = checksOf(device).filter(([path]) => path.includes(given.only));
   const outcomes: Outcome[] = [];
-  for (const check of checks) {
+  for (const [path, check] of checks) {
     const start = performance.now();
-    const found = await check().catch((error: Error) => ({ path: 'failed', ok: false, figures: error.message }));
-    const outcome = { ...found, seconds: (performance.now() - start) / 1000 };
+    const found = await check().catch((error: Error) => ({ ok: false, figures: `failed: ${error.message}` }));
+    const outcome = { path, ...found, seconds: (performance.now() - start) / 1000 };
     outcomes.push(outcome);
     console.log(
       `${outcome.ok ? 'ok  ' : 'FAIL'}  ${outcome.path}: ${outcome.figures} (${outcome.seconds.toFixed(1)} s)`,

@@ -2,10 +2,9 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { DEVICE_CHOICES, deviceOfNotebook, type DeviceChoice } from '../protocol/device.js';
+import type { JsonObject } from '../protocol/notebook.js';
 import { CONFIGURATION } from './ids.js';
-
-export const DEVICES = ['auto', 'cuda', 'webgpu', 'cpu'] as const;
-export type DeviceChoice = (typeof DEVICES)[number];
 
 export interface KernelConfig {
   nodePath: string;
@@ -33,12 +32,42 @@ export function kernelConfig(scope?: vscode.Uri): KernelConfig {
   const device = c.get<string>('device', 'auto');
   return {
     nodePath: c.get<string>('nodePath', '').trim(),
-    device: DEVICES.find((d) => d === device) ?? 'auto',
+    device: DEVICE_CHOICES.find((d) => d === device) ?? 'auto',
     gpuFolder: c.get<string>('gpuFolder', '').trim() || defaultGpuFolder(),
     heapSizeMb: c.get<number>('heapSizeMb', 0),
     environment: c.get<Record<string, string>>('environment', {}),
     artifactFolder: c.get<string>('artifactFolder', '').trim(),
   };
+}
+
+/** What a notebook's file has as its metadata. */
+const metadataOf = (notebook: vscode.NotebookDocument): JsonObject =>
+  (notebook.metadata as { metadata?: JsonObject }).metadata ?? {};
+
+/** Whether the notebook itself says its device, whatever it says. */
+export const namesDevice = (notebook: vscode.NotebookDocument): boolean => metadataOf(notebook).device !== undefined;
+
+/** Settings of a notebook's kernel; the device is the notebook's own where it names one. `warn` hears of one that is none. */
+export function notebookConfig(notebook: vscode.NotebookDocument, warn?: (problem: string) => void): KernelConfig {
+  const config = kernelConfig(notebook.uri);
+  try {
+    return { ...config, device: deviceOfNotebook(metadataOf(notebook)) ?? config.device };
+  } catch (error) {
+    warn?.(`${(error as Error).message}. The setting is used: ${config.device}.`);
+    return config;
+  }
+}
+
+/** Stores the device in the notebook, from where it goes before the setting; undefined takes it out. */
+export async function setNotebookDevice(
+  notebook: vscode.NotebookDocument,
+  device: DeviceChoice | undefined,
+): Promise<void> {
+  const { device: _, ...rest } = metadataOf(notebook);
+  const metadata = device === undefined ? rest : { ...rest, device };
+  const edit = new vscode.WorkspaceEdit();
+  edit.set(notebook.uri, [vscode.NotebookEdit.updateNotebookMetadata({ ...notebook.metadata, metadata })]);
+  await vscode.workspace.applyEdit(edit);
 }
 
 /** Where results are kept for a notebook in `notebookFolder`. */

@@ -6,7 +6,7 @@ import type { OutputItem } from '../protocol/notebook.js';
 import { createFg, type Fg } from './api/index.js';
 import { disposePool } from './compute/pool.js';
 import { tf } from './compute/tf.js';
-import type { DeviceChoice } from './globals.js';
+import type { DeviceChoice } from '../protocol/device.js';
 import type { SessionContext } from './verb/context.js';
 
 export type { Fg, OutputItem, Progress };

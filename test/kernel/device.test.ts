@@ -149,23 +149,47 @@ describe('the kernel on a device', () => {
 
   it('is compared path by path by test:device, which names what falls back', async () => {
     const json = path.join(folder, 'paths.json');
-    const paths = (device: string) =>
-      ended(
-        ['node_modules/tsx/dist/cli.mjs', 'scripts/test-device.ts', '--device', device, '--json', json],
-        root,
-        noDriver,
-      );
-    const { status, stdout, stderr } = await paths('cpu');
+    const paths = (env: Record<string, string>, ...more: string[]) =>
+      ended(['node_modules/tsx/dist/cli.mjs', 'scripts/test-device.ts', '--json', json, ...more], root, env);
+    const [device, env] = typeof gpu === 'string' ? ['cpu', noDriver] : ['webgpu', gpu];
+    // The unit tests compare every path.
+    const { status, stdout, stderr } = await paths(env, '--device', device, '--only', 'gated');
     expect(status, stdout + stderr).toBe(0);
     const { outcomes, falls } = JSON.parse(fs.readFileSync(json, 'utf8')) as {
       outcomes: Array<{ ok: boolean; path: string }>;
       falls: unknown[];
     };
-    expect(outcomes.length).toBeGreaterThan(20);
-    expect(outcomes.filter(({ ok }) => !ok)).toEqual([]);
+    expect(outcomes.map(({ ok, path }) => [ok, path])).toEqual([
+      [true, 'SAE encoding: gated'],
+      [true, 'SAE training, 50 steps: gated'],
+      [true, 'SAE decoding: gated'],
+    ]);
     expect(falls.length).toBeGreaterThan(0);
-    const none = await paths('webgpu');
+    const none = await paths(noDriver);
     expect([none.status, none.stderr]).toEqual([2, expect.stringContaining('webgpu cannot be used: ')]);
+  });
+
+  it('is that of the command line, else that of the notebook, else the fastest that works', async () => {
+    // A run prints what a cell throws.
+    const source = 'throw new Error(`device ${fg.device.info().device}`)';
+    const run = (device: unknown, ...more: string[]) => {
+      const metadata = device === undefined ? {} : { device };
+      fs.writeFileSync(path.join(folder, 'n.fgnb'), JSON.stringify({ fgnb: 1, metadata, cells: [{ id: 'a', kind: 'code', source }] })); // prettier-ignore
+      return ended([kernelCli, 'run', 'n.fgnb', ...more], folder, noDriver);
+    };
+    const refused = /device webgpu cannot be used/;
+    for (const [device, more, wanted] of [
+      [undefined, [], /device cpu/],
+      ['webgpu', [], refused],
+      ['webgpu', ['--device', 'cpu'], /device cpu/],
+      ['gpu', [], /the notebook's metadata\.device is "gpu"; it must be one of auto, cuda, webgpu, cpu/],
+    ] as const) {
+      const { status, stdout, stderr } = await run(device, ...more);
+      expect(stdout + stderr, `${device} ${more.join(' ')}`).toMatch(wanted);
+      expect(status).toBe(1);
+    }
+    const { status, stderr } = await run('cpu', '--device', 'gpu');
+    expect([status, stderr]).toEqual([1, expect.stringContaining('--device is gpu; it must be one of')]);
   });
 
   it('ends a run that asks for a GPU where there is none, with the reason and what to do', async () => {

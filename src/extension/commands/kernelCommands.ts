@@ -2,7 +2,8 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { kernelConfig, setDevice, DEVICES, type DeviceChoice } from '../config.js';
+import { DEVICE_CHOICES, type DeviceChoice } from '../../protocol/device.js';
+import { kernelConfig, namesDevice, notebookConfig, setDevice, setNotebookDevice } from '../config.js';
 import { COMMAND } from '../ids.js';
 import { killKernel } from '../kernelClient/process.js';
 import { listKernels } from '../kernelClient/runFolder.js';
@@ -73,37 +74,67 @@ async function deviceReasons(context: CommandContext, folder: string): Promise<D
 
 const ABOUT: Record<DeviceChoice, string> = {
   auto: 'the fastest that works, for each kind of work',
-  cuda: 'NVIDIA GPU through @tensorflow/tfjs-node-gpu',
+  cuda: 'NVIDIA GPU without Vulkan; Set Up GPU installs what it needs',
   webgpu: 'any GPU with current drivers',
   cpu: 'the embedded device, works everywhere',
 };
 
-/** `choice` spares the quick pick. */
+interface DeviceItem extends vscode.QuickPickItem {
+  device?: DeviceChoice;
+  /** Another place is chosen for. */
+  elsewhere?: true;
+}
+
+async function deviceItems(context: CommandContext, folder: string, current: DeviceChoice): Promise<DeviceItem[]> {
+  const reasons = await deviceReasons(context, folder).catch((error: unknown) => {
+    context.log.warn(`doctor: ${String(error)}`);
+    return [];
+  });
+  return DEVICE_CHOICES.map((name) => {
+    const known = reasons.find((r) => r.device === name);
+    return {
+      label: name,
+      description: [ABOUT[name], name === current ? '(selected)' : ''].filter(Boolean).join(' '),
+      detail: known && `${known.chosen ? '$(check)' : '$(circle-slash)'} ${known.reason}`,
+      device: name,
+    };
+  });
+}
+
+/** The device, and whether the notebook or the settings keep it; undefined where nothing was chosen. */
+async function pickDevice(
+  context: CommandContext,
+  { notebook, folder }: NotebookSession,
+  current: DeviceChoice,
+): Promise<{ device: DeviceChoice | undefined; inNotebook: boolean } | undefined> {
+  const items = deviceItems(context, folder, current);
+  let inNotebook = namesDevice(notebook);
+  for (;;) {
+    const other: DeviceItem = inNotebook
+      ? { label: '$(settings-gear) Leave It to the Settings', description: 'takes the device out of this notebook' }
+      : { label: '$(notebook) Keep a Device in This Notebook…', description: 'goes before the settings, and travels with the file' }; // prettier-ignore
+    const separator: DeviceItem = { label: '', kind: vscode.QuickPickItemKind.Separator };
+    const title = inNotebook ? 'Compute device of this notebook (kept in it)' : 'Compute device for this workspace';
+    const shown = items.then((devices) => [...devices, separator, { ...other, elsewhere: true as const }]);
+    const chosen = await vscode.window.showQuickPick(shown, { title });
+    if (!chosen) return undefined;
+    if (!chosen.elsewhere) return { device: chosen.device, inNotebook };
+    if (inNotebook) return { device: undefined, inNotebook };
+    inNotebook = true;
+  }
+}
+
+/** `choice` spares the quick pick. Where the notebook names a device, it is that which changes. */
 export async function selectDevice(context: CommandContext, choice?: DeviceChoice): Promise<void> {
   const session = requireSession(context);
-  const current = kernelConfig(session.notebook.uri).device;
-  let device = choice;
-  if (!device) {
-    const items = deviceReasons(context, session.folder).then(
-      (reasons) =>
-        DEVICES.map((name) => {
-          const known = reasons.find((r) => r.device === name);
-          return {
-            label: name,
-            description: [ABOUT[name], name === current ? '(selected)' : ''].filter(Boolean).join(' '),
-            detail: known && `${known.chosen ? '$(check)' : '$(circle-slash)'} ${known.reason}`,
-            device: name,
-          };
-        }),
-      (error: unknown) => {
-        context.log.warn(`doctor: ${String(error)}`);
-        return DEVICES.map((name) => ({ label: name, description: ABOUT[name], detail: undefined, device: name }));
-      },
-    );
-    device = (await vscode.window.showQuickPick(items, { title: 'Compute device for this workspace' }))?.device;
-  }
-  if (!device || device === current) return;
-  await setDevice(device);
+  const { notebook } = session;
+  const current = notebookConfig(notebook).device;
+  const chosen = choice ? { device: choice, inNotebook: namesDevice(notebook) } : await pickDevice(context, session, current); // prettier-ignore
+  if (!chosen) return;
+  if (chosen.inNotebook) await setNotebookDevice(notebook, chosen.device);
+  else if (chosen.device && chosen.device !== current) await setDevice(chosen.device);
+  const { device } = notebookConfig(notebook);
+  if (device === current) return;
   if (choice || !isAttached(session.state)) return;
   const restart = 'Restart Kernel';
   const text = `The kernel still uses ${session.kernel.device?.device ?? current}. Restart it to use ${device}? Variables are lost.`;

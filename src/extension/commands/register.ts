@@ -1,7 +1,7 @@
 /** Every command with what it does. A command that fails says why, once. */
 import * as vscode from 'vscode';
 import { VIEW_NAMES } from '../../protocol/views.js';
-import type { DeviceChoice } from '../config.js';
+import type { DeviceChoice } from '../../protocol/device.js';
 import { COMMAND, openCommand } from '../ids.js';
 import type { CommandContext } from './context.js';
 import { doctor, setUpGpu } from './hostCommands.js';

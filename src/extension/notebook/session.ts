@@ -11,7 +11,7 @@ import { deathText, type DeathReport } from '../kernelClient/death.js';
 import { Kernel, type KernelListener, type KernelLog } from '../kernelClient/kernel.js';
 import type { KernelPlace } from '../kernelClient/process.js';
 import type { KernelState } from '../kernelClient/state.js';
-import { kernelConfig, outputLimitBytes } from '../config.js';
+import { notebookConfig, outputLimitBytes } from '../config.js';
 import { cellIdOf, findCell } from './cellIds.js';
 import {
   NO_RUNS,
@@ -110,7 +110,11 @@ export class NotebookSession implements KernelListener {
     place: KernelPlace,
     private readonly host: SessionHost,
   ) {
-    this.kernel = new Kernel(place, () => kernelConfig(notebook.uri), this, host.log);
+    const warn = (problem: string): void => {
+      host.log.warn(problem);
+      void vscode.window.showWarningMessage(problem);
+    };
+    this.kernel = new Kernel(place, () => notebookConfig(notebook, warn), this, host.log);
   }
 
   get folder(): string {

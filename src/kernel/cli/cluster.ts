@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { readNotebook } from '../convert/convert.js';
-import { deviceChoice } from '../globals.js';
+import { deviceChoice, deviceOfNotebook } from '../../protocol/device.js';
 import { messageOf } from '../io/files.js';
 import type { JsonObject, NotebookFile } from '../../protocol/notebook.js';
 import { CELL_LANGUAGE } from '../../protocol/notebook.js';
@@ -86,13 +86,14 @@ export const submit = command({
   options: { ...RUN_OPTIONS, ...SPREAD_OPTIONS, 'dry-run': { type: 'boolean' } },
   takes: [1, 1, 'a notebook or a call'],
   async run(values, [what]) {
-    const how = spreadOf(values, values.device === 'auto' ? undefined : values.device);
     plans = await import('../cluster/text.js');
     let planned = false;
+    const found = fs.existsSync(what) ? await readNotebook(what) : undefined;
+    const device = values.device ?? (found && deviceOfNotebook(found.notebook.metadata));
+    const how = spreadOf(values, device === 'auto' ? undefined : device);
     const around = submitting(how, values['dry-run'] === true, () => (planned = true));
     const ended = (): boolean => planned;
-    if (fs.existsSync(what))
-      return runCells(values, { notebookFile: what, read: () => readNotebook(what), around, ended });
+    if (found) return runCells(values, { notebookFile: what, read: () => Promise.resolve(found), around, ended });
     if (!/\bfg\.\w/.test(what)) throw new UsageError(`${what} is neither a file nor a call of fg`);
     const notebookFile = path.join(shellFolder, 'call.ts');
     return runCells(values, {

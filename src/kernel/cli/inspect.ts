@@ -1,5 +1,5 @@
 /** `fgnb inspect` and `fgnb doctor`: descriptions of a file and of this host. */
-import { deviceChoice } from '../globals.js';
+import { deviceChoice } from '../../protocol/device.js';
 import { command, print } from './command.js';
 
 export const inspect = command({

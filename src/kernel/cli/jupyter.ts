@@ -1,6 +1,6 @@
 /** `fgnb jupyter`: the kernel for JupyterLab, nbconvert and other programs of Jupyter. */
 import path from 'node:path';
-import { deviceChoice } from '../globals.js';
+import { deviceChoice } from '../../protocol/device.js';
 import { command, print, UsageError, writeError } from './command.js';
 
 const tell = (text: string): void => void writeError(`fgnb: ${text}\n`);

@@ -2,7 +2,8 @@
 import path from 'node:path';
 import { maxOf } from '../../protocol/lists.js';
 import { readNotebook } from '../convert/convert.js';
-import { cellGlobals, deviceChoice } from '../globals.js';
+import { deviceChoice, deviceOfNotebook } from '../../protocol/device.js';
+import { cellGlobals } from '../globals.js';
 import { relaunch, startControl, type ControlThread } from '../session/launch.js';
 import { exitProcess } from '../session/process.js';
 import { writeReport } from '../session/report.js';
@@ -109,7 +110,7 @@ export const RUN_OPTIONS = {
   out: { type: 'string' },
   html: { type: 'string' },
   param: { type: 'string', multiple: true },
-  device: { type: 'string', default: 'auto' },
+  device: { type: 'string' },
   artifacts: { type: 'string' },
   'keep-going': { type: 'boolean' },
   json: { type: 'boolean' },
@@ -135,7 +136,7 @@ export async function runCells(given: RunArguments, to: ToRun): Promise<number> 
   const [out, html, artifactFolder] = [given.out, given.html, given.artifacts].map(
     (file) => file && path.resolve(file),
   );
-  const device = deviceChoice(given.device);
+  const asked = given.device === undefined ? undefined : deviceChoice(given.device);
   const params = parseParams(given.param ?? []);
   const tty = process.stdout.isTTY === true && !json;
   const display = new RunDisplay(json ? () => undefined : write, { tty, columns: () => process.stdout.columns ?? 100 });
@@ -144,6 +145,7 @@ export async function runCells(given: RunArguments, to: ToRun): Promise<number> 
       `--out ${given.out}: the executed notebook is written as .fgnb; "fgnb convert" makes others of it`,
     );
   const { notebook, notes } = await to.read();
+  const device = asked ?? deviceOfNotebook(notebook.metadata) ?? 'auto';
   for (const note of notes) writeError(`fgnb: ${note}\n`);
   const stop = new RunStop();
   const started = Date.now();
@@ -208,7 +210,7 @@ export const run = command({
       Runs every cell, in the notebook's folder: of a .fgnb or .ipynb, or of a TypeScript file, which is one cell or has
       cells between "// %%". --out keeps the executed notebook, --html writes a self-contained
       report. A value of --param is read as JSON where it is JSON; cells find it as params.NAME. DEVICE is auto, cuda,
-      webgpu or cpu. --artifacts keeps results that took work in DIR instead of .fgnb beside the notebook. --keep-going
+      webgpu or cpu; without it the notebook's own is taken (metadata.device), else auto. --artifacts keeps results that took work in DIR instead of .fgnb beside the notebook. --keep-going
       runs the cells behind one that failed. --json prints one line per cell and one at the end.
       SIGINT (Ctrl-C) and SIGTERM stop the running cell at its next step; training saves its state and goes on from
       there in the next run; the notebook is written as far as it came. A second one ends at once.

@@ -4,7 +4,8 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { RENDERER_ID } from '#protocol/webview.js';
 import { MIME } from '#protocol/mime.js';
-import { closeAll, EXTENSION_ID, extensionApi, openNotebook, workspaceFolder } from '#test/vscode/support.js';
+import { serializeNotebook } from '#protocol/notebookCodec.js';
+import { closeAll, EXTENSION_ID, extensionApi, notebookOf, openNotebook, run, textOf, workspaceFolder } from '#test/vscode/support.js'; // prettier-ignore
 
 interface Manifest {
   contributes: {
@@ -71,6 +72,22 @@ suite('commands and manifest', () => {
       assert.match(errorOf(notebook.cellAt(0)).message, /fgnb\.nodePath names \/nowhere\/node/);
     } finally {
       await config.update('nodePath', undefined, vscode.ConfigurationTarget.Global);
+    }
+  });
+
+  test("a notebook's own device goes before the setting, and Select Device changes it there", async () => {
+    const config = vscode.workspace.getConfiguration('fgnb');
+    await config.update('device', 'cuda', vscode.ConfigurationTarget.Global);
+    try {
+      const file = { ...notebookOf(['fg.device.info().device']), metadata: { device: 'cpu', kept: 1 } };
+      const notebook = await openNotebook(serializeNotebook(file));
+      await run(notebook, 0);
+      assert.match(textOf(notebook.cellAt(0)), /cpu/);
+      await vscode.commands.executeCommand('fgnb.selectDevice', 'auto');
+      assert.deepEqual((notebook.metadata as { metadata: unknown }).metadata, { device: 'auto', kept: 1 });
+      assert.equal(vscode.workspace.getConfiguration('fgnb').get('device'), 'cuda');
+    } finally {
+      await config.update('device', undefined, vscode.ConfigurationTarget.Global);
     }
   });
 
