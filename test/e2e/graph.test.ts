@@ -315,10 +315,11 @@ describe.skipIf(!CHROMIUM)('Mapper graph panel', () => {
     };
     await choose('GraphML: A');
     await choose('KeplerMapper JSON: A');
-    await choose('Picture (PNG)');
+    await choose('PNG, 2×');
+    await choose('Picture (SVG)');
     await choose('Page (HTML)');
-    await expect.poll(async () => (await saved(page)).length).toBe(4);
-    const [graphml, json, png] = await saved(page);
+    await expect.poll(async () => (await saved(page)).length).toBe(5);
+    const [graphml, json, png, svg] = await saved(page);
     expect(graphml.name).toMatch(/\.graphml$/);
     expect(graphml.text?.match(/<node /g)).toHaveLength(beside.sets[0].nodes.length);
     expect((JSON.parse(json.text ?? '') as { nodes: Record<string, number[]> }).nodes.cube9_cluster0).toEqual(
@@ -327,6 +328,9 @@ describe.skipIf(!CHROMIUM)('Mapper graph panel', () => {
     const bytes = Buffer.from(png.base64 ?? '', 'base64');
     expect(bytes.subarray(1, 4).toString()).toBe('PNG');
     (await import('node:fs')).writeFileSync(path.join(screenshots, 'graph-export.png'), bytes);
+    expect(svg.text).toContain('>size: members · line: shared members</text>');
+    const [, width, height] = /width="([\d.]+)" height="([\d.]+)"/.exec(svg.text!)!;
+    expect([bytes.readUInt32BE(16), bytes.readUInt32BE(20)]).toEqual([2 * Number(width), 2 * Number(height)]);
   });
 
   test('state survives a reload', async () => {

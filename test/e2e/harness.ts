@@ -3,7 +3,7 @@ import path from 'node:path';
 import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import type { Descriptor } from '#protocol/bundle.js';
 import { panelHtml } from '#protocol/webview.js';
 import type { ViewName } from '#protocol/views.js';
@@ -151,4 +151,53 @@ function hostScript(shown: { view: string; descriptor: { id: string }; files: st
         );
     },
   });
+}
+
+/**
+ * Prints a page, whose paper is light: every drawing of it is a picture as wide as the paper that has all of `texts`, and none before or behind.
+ * @param path of the PDF, among the screenshots
+ */
+export async function expectOnPaper(page: Page, o: { texts: readonly string[]; path: string }): Promise<void> {
+  // Listeners that come later see what the drawings have put in place.
+  await page.evaluate(() =>
+    addEventListener('beforeprint', () => {
+      const sheets = [...document.querySelectorAll('.fg-plot > .paper')];
+      const seen = sheets.map((sheet) => `${sheet.firstElementChild?.nodeName} ${sheet.textContent}`);
+      Object.assign(window, { __paper: seen });
+    }),
+  );
+  await page.pdf({ path: path.join(screenshots, o.path), format: 'A4' });
+  const printed = await page.evaluate(() => (window as unknown as { __paper: string[] }).__paper);
+  expect(printed.length).toBe(await page.locator('.fg-plot').count());
+  for (const text of printed) {
+    expect(text).toMatch(/^svg /);
+    for (const part of o.texts) expect(text).toContain(part);
+  }
+  expect(await page.locator('.paper > *').count()).toBe(0);
+  await page.emulateMedia({ media: 'print' });
+  /** Every chart as it is drawn now. */
+  const charts = async (): Promise<string[]> => {
+    await painted(page);
+    return page
+      .locator('.fg-chart canvas')
+      .evaluateAll((all) => (all as HTMLCanvasElement[]).map((c) => c.toDataURL()));
+  };
+  const choose = (theme: string) => page.evaluate((t) => void (document.documentElement.dataset.theme = t), theme);
+  await choose('light');
+  const light = await charts();
+  await choose('dark');
+  const dark = await charts();
+  await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+  expect(await charts()).toEqual(light);
+  const sizes = await page.evaluate(() =>
+    [...document.querySelectorAll('.fg-plot')].map((plot) => {
+      const [sheet, picture] = [plot.querySelector('.paper')!, plot.querySelector('.paper > *')!];
+      const shown = [...plot.children].filter((child) => child.getClientRects().length > 0);
+      return { alone: shown.length === 1 && shown[0] === sheet, over: picture.scrollWidth - plot.clientWidth };
+    }),
+  );
+  for (const size of sizes) expect(size).toEqual({ alone: true, over: 0 });
+  await page.evaluate(() => dispatchEvent(new Event('afterprint')));
+  expect(await charts()).toEqual(dark);
+  await page.emulateMedia({ media: null });
 }

@@ -24,7 +24,7 @@ import { unsupported } from '#test/harness/install.mjs';
 // @ts-expect-error plain JavaScript
 import { startServer } from '#test/harness/server.mjs';
 import { isolatedPoint, screenOf, type MapFixture } from './fixtures.js';
-import { CHROMIUM, collectComplaints, openBrowser, screenshots } from './harness.js';
+import { CHROMIUM, collectComplaints, expectOnPaper, openBrowser, screenshots } from './harness.js';
 import { testFolder } from '#test/kit/folder.js';
 import { endKernels } from './workbench.js';
 
@@ -229,6 +229,8 @@ describe.skipIf(why !== undefined)('a graph and a map of one notebook in the rea
         expect(await opened.locator('.fg-graph .caption').innerText()).toContain(`${members.length} nodes`);
         await opened.waitForTimeout(400);
         await opened.screenshot({ path: path.join(screenshots, `linked-page-${width}.png`) });
+        if (width === 1400)
+          await expectOnPaper(opened, { texts: [`${members.length} nodes`, 'size: members'], path: 'linked-page.pdf' });
         expect(complaints.list).toEqual([]);
       }
     } finally {

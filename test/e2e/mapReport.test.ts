@@ -8,7 +8,15 @@ import { MIME } from '#protocol/mime.js';
 import { reportHtml } from '#protocol/webview.js';
 import { pageFilesOf } from '#test/kit/bundleFiles.js';
 import { HOSTILE, isolatedPoint, screenOf, twinFixture } from './fixtures.js';
-import { buildWebviews, CHROMIUM, collectComplaints, openBrowser, screenshots, type Complaints } from './harness.js';
+import {
+  buildWebviews,
+  CHROMIUM,
+  collectComplaints,
+  expectOnPaper,
+  openBrowser,
+  screenshots,
+  type Complaints,
+} from './harness.js';
 import { sampleNotebook } from './sampleNotebook.js';
 import { testFolder } from '#test/kit/folder.js';
 
@@ -254,6 +262,11 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
         .evaluate((c: HTMLCanvasElement) => c.getContext('2d')?.getImageData(2, 2, 1, 1).data[3]);
     expect(await alpha()).toBe(0);
     await page.screenshot({ path: path.join(screenshots, 'report-dark.png'), fullPage: true });
+  });
+
+  test('on paper the map is a picture of its own, with title, captions, legend and how it was made', async () => {
+    const texts = ['Twin map of the fixture', '570 features', 'r to counterpart', '570 pairs'];
+    await expectOnPaper(page, { texts, path: 'report.pdf' });
   });
 
   test('nothing ran, loaded or complained that should not', async () => {

@@ -12,6 +12,7 @@ import { messageOf } from '../ui/message.js';
 export const CHART_CSS = `
 .fg-chart { max-width: 100%; overflow-x: auto; position: relative; }
 .fg-chart canvas { display: block; }
+@media print { .fg-chart { overflow: visible; } .fg-chart canvas { max-width: 100% !important; height: auto !important; } }
 .fg-chart-tip { position: fixed; inset: auto; margin: 0; padding: 5px 8px; max-width: 360px; pointer-events: none; background: var(--vscode-editorHoverWidget-background, var(--fg-surface)); color: var(--fg-text); border: 1px solid var(--fg-border); border-radius: 3px; box-shadow: 0 2px 10px rgba(0, 0, 0, 0.25); font: inherit; white-space: pre-wrap; }
 `;
 

@@ -1,11 +1,12 @@
 /** Exports of a graph view: what is shown, as a picture, a page, GraphML or KeplerMapper's JSON. */
-import type { Palette } from '../plot/palette.js';
+import { PAPER } from '../plot/palette.js';
+import type { PaperPicture } from '../plot/paper.js';
+import { pictureFile } from '../plot/pictureFiles.js';
 import type { ViewHost } from '../ui/view.js';
-import type { NodeColours } from './colour.js';
 import { graphMl, keplerJson } from './export.js';
-import type { GraphModel } from './model.js';
-import { picture, type PictureGraph } from './picture.js';
+import { graphPicture, roomOnPaper, type PictureGraph } from './picture.js';
 import type { Plot } from './plot.js';
+import { makeScene, type SceneJob } from './scene.js';
 import { download, fileName } from '../ui/save.js';
 import type { GraphViewState } from './state.js';
 import type { ExportKind } from './toolbar.js';
@@ -16,13 +17,10 @@ export interface GraphHost extends Omit<ViewHost, 'savePage'> {
   savePage?(): Promise<string | null>;
 }
 
-export interface ExportJob {
-  model: GraphModel;
+export interface ExportJob extends Omit<SceneJob, 'palette' | 'minWeight'> {
   state: GraphViewState;
   options: GraphHost;
   plots: readonly Plot[];
-  colours: NodeColours;
-  palette: Palette;
 }
 
 /** Where it was saved, or null when the reader cancelled. */
@@ -36,20 +34,30 @@ export async function exportGraph(kind: ExportKind, s: number, job: ExportJob): 
       return save({ name: fileName(name, 'graphml'), text: graphMl(model.meta, set, state.minWeight) });
     case 'json':
       return save({ name: fileName(name, 'json'), text: keplerJson(set, state.minWeight) });
-    case 'png':
-      return save({ name: fileName(model.meta.title, 'png'), base64: await pictureOf(job) });
     case 'html':
       return options.savePage?.() ?? null;
+    default:
+      return save(await pictureFile(kind, pictureOf(job)));
   }
 }
 
-function pictureOf({ model, state, plots, colours, palette }: ExportJob): Promise<string> {
-  const graphs = plots.flatMap((plot, s): PictureGraph[] => {
-    const drawn = plot.picture();
-    if (!drawn || (state.shown >= 0 && state.shown !== s)) return [];
+/**
+ * The graphs that are shown, from where they are looked at, in the colours of paper.
+ * @param width of the picture; default: each graph as large as it is on the screen, side by side
+ */
+export function pictureOf({ model, state, plots, colours, lighting, most }: ExportJob, width?: number): PaperPicture {
+  const shown = [...model.sets.keys()].filter((s) => state.shown < 0 || state.shown === s);
+  const perRow = width === undefined ? shown.length : Math.min(2, shown.length);
+  const scenes = { model, colours, lighting, most, palette: PAPER, minWeight: state.minWeight };
+  const graphs = shown.map((s): PictureGraph => {
     const { meta } = model.sets[s];
-    const title = meta.title.startsWith(meta.name) ? meta.title : `${meta.name}: ${meta.title}`;
-    return [{ ...drawn, camera: plot.camera, box: plot.box, title, detail: `${counts(meta)} · ${meta.description}` }];
+    const box = width === undefined ? plots[s].box : roomOnPaper(width, perRow);
+    return {
+      scene: makeScene(scenes, s, box.width, box.height),
+      ...{ marks: plots[s].marksOnPaper, camera: plots[s].camera, box },
+      title: meta.title.startsWith(meta.name) ? meta.title : `${meta.name}: ${meta.title}`,
+      detail: `${counts(meta)} · ${meta.description}`,
+    };
   });
-  return picture({ title: model.meta.title, graphs, colours, palette });
+  return graphPicture({ title: model.meta.title, graphs, colours, lighting, perRow });
 }

@@ -6,13 +6,14 @@ import { foot } from '../plot/frame.js';
 import type { CursorMove } from '../plot/gestures.js';
 import { LoadedPlot, type Field, type Item } from '../plot/loaded.js';
 import { nextOf, towards } from '../plot/moves.js';
+import type { PaperPicture } from '../plot/paper.js';
 import { el } from '../ui/dom.js';
 import { plural } from '../ui/format.js';
 import { ViewLink } from '../ui/link.js';
 import { messageOf } from '../ui/message.js';
 import { nodeCard, spokenNode } from './card.js';
 import { nodeColours, type NodeColours } from './colour.js';
-import { exportGraph, type GraphHost } from './exporting.js';
+import { exportGraph, pictureOf, type ExportJob, type GraphHost } from './exporting.js';
 import { describePlot, provenance } from './frame.js';
 import { drawLegend } from './legend.js';
 import { computeLighting, nodesInside, nodesWith, pointsOf, type Lighting, type Lights } from './lighting.js';
@@ -307,10 +308,18 @@ export class LoadedGraph extends LoadedPlot<GraphViewState, Exclude<GraphViewSta
     this.lightsChanged(false, false);
   }
 
+  private get job(): ExportJob {
+    const { model, state, options, plots, colours, lighting, most } = this;
+    return { model, state, options, plots, colours, lighting, most };
+  }
+
+  protected override onPaper(width: number): PaperPicture {
+    return pictureOf(this.job, width);
+  }
+
   private async export(kind: Parameters<typeof exportGraph>[0], set: number): Promise<void> {
-    const { model, state, options, plots, colours, palette } = this;
     try {
-      const path = await exportGraph(kind, set, { model, state, options, plots, colours, palette });
+      const path = await exportGraph(kind, set, this.job);
       this.say(path === null ? 'Nothing was saved' : `Saved ${path}`);
     } catch (error) {
       this.say(`The export failed: ${messageOf(error)}`);

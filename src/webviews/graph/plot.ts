@@ -58,9 +58,9 @@ export class Plot {
     this.drawOverlay();
   }
 
-  /** What an exported picture draws. */
-  picture(): { scene: Scene; marks: Marks } | null {
-    return this.scene && { scene: this.scene, marks: { ...this.marks, hover: -1, lasso: null } };
+  /** What a picture of it draws. */
+  get marksOnPaper(): Marks {
+    return { ...this.marks, hover: -1, lasso: null };
   }
 
   private makeSurface(): void {

@@ -7,8 +7,9 @@ import { columnNames, isColour, STATS, wordsOf, type Stat } from './colour.js';
 import type { Lighting } from './lighting.js';
 import type { GraphModel } from './model.js';
 import type { GraphViewState } from './state.js';
+import { PICTURES, type PictureKind } from '../plot/pictureFiles.js';
 
-export type ExportKind = 'png' | 'graphml' | 'json' | 'html';
+export type ExportKind = PictureKind | 'graphml' | 'json' | 'html';
 
 export interface ToolbarHooks extends PlotHooks {
   changed(change: Partial<GraphViewState>): void;
@@ -145,7 +146,7 @@ export class Toolbar extends PlotToolbar {
     const each = (kind: ExportKind, label: string): Choice[] =>
       sets.map((set, s) => ({ value: `${kind}:${s}`, label: sets.length > 1 ? `${label}: ${set.name}` : label }));
     const kinds: Choice[] = [
-      { value: 'png:0', label: 'Picture (PNG)' },
+      ...PICTURES.map(({ value, label }) => ({ value: `${value}:0`, label })),
       ...(this.hooks.html ? [{ value: 'html:0', label: 'Page (HTML)' }] : []),
       ...each('graphml', 'GraphML'),
       ...each('json', 'KeplerMapper JSON'),

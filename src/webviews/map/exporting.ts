@@ -2,18 +2,17 @@
 import { messageOf } from '../ui/message.js';
 import type { TableDescriptor } from '../../protocol/display.js';
 import { TABLE_FORMATS } from '../../protocol/tableFiles.js';
-import { pictureBase64, base64 } from '../ui/picture.js';
+import { PICTURES, pictureFile, type PictureKind } from '../plot/pictureFiles.js';
+import { base64 } from '../ui/picture.js';
 import { download, fileName } from '../ui/save.js';
 import type { ViewHost } from '../ui/view.js';
 import type { Choice } from '../ui/toolkit.js';
-import { figureSize, mapSvg, paintFigure, type MapFigure } from './figure.js';
+import { mapPicture, type MapFigure } from './figure.js';
 import type { MapModel } from './model.js';
 import { referenceOf } from './reference.js';
 
-/** Pixels per unit of a picture. */
-const SCALES = [1, 2, 3, 4] as const;
 type TableFormat = keyof typeof TABLE_FORMATS;
-export type ExportKind = `png:${(typeof SCALES)[number]}` | 'svg' | TableFormat | 'json' | 'html';
+export type ExportKind = PictureKind | TableFormat | 'json' | 'html';
 
 const TABLES: Record<TableFormat, string> = {
   csv: 'Table (CSV)',
@@ -25,8 +24,7 @@ const TABLES: Record<TableFormat, string> = {
 /** What this map can be exported as. `page`: whether a page of its own can be saved. */
 export function exportChoices({ twin, meta }: MapModel, page: boolean): Choice[] {
   return [
-    ...SCALES.map((scale) => ({ value: `png:${scale}`, label: `Picture (PNG, ${scale}×)` })),
-    { value: 'svg', label: 'Picture (SVG)' },
+    ...PICTURES,
     ...Object.entries(TABLES).map(([value, label]) => ({ value, label })),
     ...(twin && !meta.shift ? [{ value: 'json', label: 'Map (JSON)' }] : []),
     ...(page ? [{ value: 'html', label: 'Page (HTML)' }] : []),
@@ -45,8 +43,6 @@ async function exportMap(kind: ExportKind, { model, figure, table, host }: Expor
   const save = host.saveFile?.bind(host) ?? download;
   const name = (extension: string): string => fileName(model.meta.title, extension);
   switch (kind) {
-    case 'svg':
-      return save({ name: name('svg'), text: mapSvg(figure()) });
     case 'json':
       return save({ name: name('json'), text: JSON.stringify(referenceOf(model)) });
     case 'html':
@@ -57,11 +53,8 @@ async function exportMap(kind: ExportKind, { model, figure, table, host }: Expor
     case 'tsv':
     case 'tex':
       return save({ name: name(kind), text: TABLE_FORMATS[kind](table()) });
-    default: {
-      const [shown, scale] = [figure(), Number(kind.slice(4))];
-      const picture = await pictureBase64(figureSize(shown), scale, (c) => paintFigure(c, shown, scale));
-      return save({ name: name('png'), base64: picture });
-    }
+    default:
+      return save(await pictureFile(kind, mapPicture(figure())));
   }
 }
 

@@ -5,6 +5,7 @@
 import type { MapMeta } from '../../protocol/map.js';
 import { HOME, toScreen, type Camera } from '../plot/camera.js';
 import { PAPER, type Palette } from '../plot/palette.js';
+import type { PaperPicture } from '../plot/paper.js';
 import { svgOf } from '../plot/vectorPen.js';
 import { css } from '../ui/color.js';
 import { plural } from '../ui/format.js';
@@ -45,6 +46,8 @@ export interface MapFigure {
 
 const PAD = 24;
 const HEAD = 40;
+const TITLE_SIZE = 13;
+const TITLE_LINE = 17;
 const TITLE = 34;
 const GAP = 20;
 const LINE = 20;
@@ -54,6 +57,8 @@ const SANS = '"DejaVu Sans", Verdana, sans-serif';
 interface Figure extends MapFigure {
   palette: Palette;
   placed: Viewport[];
+  /** Of each map, in lines. */
+  titles: string[][];
   legend: Array<Array<{ entry: LegendEntry; x: number }>>;
   notes: string[];
   width: number;
@@ -69,6 +74,9 @@ function axesOf({ plane, sets: [{ layout }] }: MapMeta): string {
 }
 
 const widthOfText = (text: string, size: number): number => 0.6 * size * text.length;
+
+/** Room of a map's name before its title. */
+const nameWidth = ({ sets }: MapModel, s: number): number => widthOfText(sets[s].name, TITLE_SIZE) + 10;
 
 const entryText = (entry: LegendEntry): string =>
   entry.kind === 'scale' ? `${entry.title} ${entry.low} ${entry.high}` : entry.text;
@@ -89,11 +97,12 @@ function linesOf(entries: readonly LegendEntry[], width: number): Figure['legend
   return lines;
 }
 
-function wrapped(text: string, width: number): string[] {
+function wrapped(text: string, width: number, size = 11): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const last = lines.at(-1);
-    if (last !== undefined && widthOfText(`${last} ${word}`, 11) <= width) lines[lines.length - 1] = `${last} ${word}`;
+    if (last !== undefined && widthOfText(`${last} ${word}`, size) <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
   }
   return lines;
@@ -103,8 +112,12 @@ function layOut(given: MapFigure): Figure {
   const { model, views, filters, lit, regions } = given;
   const height = views.reduce((most, view) => Math.max(most, view.height), 0);
   let left = PAD;
+  const titles = views.map(({ width: room }, s) =>
+    wrapped(model.sets[s].meta.title, room - nameWidth(model, s), TITLE_SIZE),
+  );
+  const head = HEAD + TITLE_LINE * (titles.reduce((most, lines) => Math.max(most, lines.length), 1) - 1);
   const placed = views.map((view, s) => {
-    const at = { ...view, left, top: PAD + TITLE + HEAD, reach: model.sets[s].reach };
+    const at = { ...view, left, top: PAD + TITLE + head, reach: model.sets[s].reach };
     left += view.width + GAP;
     return at;
   });
@@ -117,7 +130,16 @@ function layOut(given: MapFigure): Figure {
   const text = [...provenance(model), axesOf(model.meta)].filter(Boolean).join(' · ');
   const notes = wrapped(text, width - 2 * PAD);
   const foot = 16 + LINE * (legend.length + notes.length);
-  return { ...given, palette: PAPER, placed, legend, notes, width, height: PAD + TITLE + HEAD + height + foot + PAD };
+  return {
+    ...given,
+    palette: PAPER,
+    placed,
+    titles,
+    legend,
+    notes,
+    width,
+    height: PAD + TITLE + head + height + foot + PAD,
+  };
 }
 
 function text(c: CanvasRenderingContext2D, value: string, x: number, y: number, room: number): void {
@@ -223,12 +245,14 @@ function drawMaps(c: CanvasRenderingContext2D, figure: Figure, ratio: number): v
   c.setTransform(ratio, 0, 0, ratio, 0, 0);
   placed.forEach((view, s) => {
     const set = model.sets[s];
-    c.font = `600 13px ${SANS}`;
+    c.font = `600 ${TITLE_SIZE}px ${SANS}`;
     c.fillStyle = css(palette.sets[s]);
-    c.fillText(set.name, view.left, view.top - 28);
+    const lines = figure.titles[s];
+    const first = view.top - 28 - TITLE_LINE * (lines.length - 1);
+    c.fillText(set.name, view.left, first);
     c.fillStyle = css(palette.text);
-    const indent = widthOfText(set.name, 13) + 10;
-    text(c, set.meta.title, view.left + indent, view.top - 28, view.width - indent);
+    const indent = nameWidth(model, s);
+    lines.forEach((line, i) => text(c, line, view.left + indent, first + TITLE_LINE * i, view.width - indent));
     c.font = `12px ${SANS}`;
     c.fillStyle = css(palette.muted);
     const dead = set.deadCount > 0 ? ` · ${set.deadCount} dead${filters.showDead ? '' : ' hidden'}` : '';
@@ -276,17 +300,32 @@ function draw(c: CanvasRenderingContext2D, figure: Figure, ratio: number): void 
   }
 }
 
-/** Width and height of the picture. */
-export const figureSize = (given: MapFigure): { width: number; height: number } => layOut(given);
-
-/** Paints the picture on a canvas of `ratio` pixels per unit of its size. */
-export const paintFigure = (c: CanvasRenderingContext2D, given: MapFigure, ratio: number): void =>
-  draw(c, layOut(given), ratio);
+/** The picture, ready to be drawn. */
+export function mapPicture(given: MapFigure): PaperPicture {
+  const figure = layOut(given);
+  const { width, height, model } = figure;
+  const marks = model.sets.reduce((sum, { n }) => sum + n, 0);
+  return { title: model.meta.title, width, height, marks, draw: (c, ratio) => draw(c, figure, ratio) };
+}
 
 /** The picture as SVG text. */
 export function mapSvg(given: MapFigure): string {
-  const figure = layOut(given);
-  return svgOf(figure, given.model.meta.title, (c) => draw(c, figure, 1));
+  const picture = mapPicture(given);
+  return svgOf(picture, picture.title, (c) => picture.draw(c, 1));
+}
+
+/** The same maps side by side in a picture of this width, each as high as it is in proportion. */
+export function figureOfWidth(given: MapFigure, width: number): MapFigure {
+  const { views, model } = given;
+  const each = (width - 2 * PAD - GAP * (views.length - 1)) / views.length;
+  const tall = views.map((_, s) => model.sets[s].reach[1] / model.sets[s].reach[0]);
+  const height =
+    each *
+    Math.min(
+      views.length > 1 ? 1 : 0.75,
+      tall.reduce((most, ratio) => Math.max(most, ratio), 0.5),
+    );
+  return { ...given, views: views.map(({ camera }) => ({ camera, width: each, height })) };
 }
 
 /** The map as it is first seen, its maps as squares. */

@@ -7,6 +7,7 @@ import type { CursorMove } from '../plot/gestures.js';
 import type { Scale } from '../plot/scale.js';
 import { LoadedPlot, type Field, type Item } from '../plot/loaded.js';
 import { nextOf } from '../plot/moves.js';
+import type { PaperPicture } from '../plot/paper.js';
 import type { Spot } from '../plot/tooltip.js';
 import { pairCard, spokenPair } from './card.js';
 import { computeLit, groupCounts, groupIndices, linkOf, type Filters, type Lit } from './filter.js';
@@ -14,7 +15,7 @@ import { groupHooks } from './groupHooks.js';
 import type { GroupHooks } from './groupsTab.js';
 import { columnOfColor } from './columns.js';
 import { exported, type ExportKind } from './exporting.js';
-import type { MapFigure } from './figure.js';
+import { figureOfWidth, mapPicture, type MapFigure } from './figure.js';
 import { countsText, decorateLayer, provenance, spokenHits } from './frame.js';
 import { chosenPoints, colourValues, type ColourValues, type Only } from './colourValues.js';
 import { contoursOf, type Contours } from './contours.js';
@@ -154,8 +155,11 @@ export class LoadedMap extends LoadedPlot<MapViewState, Exclude<MapViewState['pa
   /** The maps as they are seen. */
   private figure(): MapFigure {
     const { model, filters, lit, regions, state } = this;
-    const views = this.stage.views.filter(({ width }) => width > 0);
-    return { model, filters, lit, regions, arrows: state.arrows, views };
+    return { model, filters, lit, regions, arrows: state.arrows, views: this.stage.shown };
+  }
+
+  protected override onPaper(width: number): PaperPicture | null {
+    return this.stage.shown.length === 0 ? null : mapPicture(figureOfWidth(this.figure(), width));
   }
 
   private makePane(): Pane {
@@ -295,8 +299,7 @@ export class LoadedMap extends LoadedPlot<MapViewState, Exclude<MapViewState['pa
   /** Brings a point and its partner into the middle of their maps. */
   private show(set: number, point: number): void {
     const partner = this.partnerOf({ set, item: point });
-    const targets = camerasAt(this.model, this.stage.views, { set, point, partner });
-    this.stage.glide(targets);
+    this.stage.glide(camerasAt(this.model, this.stage.views, { set, point, partner }));
   }
 
   protected override togglePin(item: Item): void {

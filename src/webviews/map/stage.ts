@@ -83,6 +83,11 @@ export class Stage {
     addEventListener('resize', this.ratioChanged);
   }
 
+  /** Those of maps that are shown. */
+  get shown(): Viewport[] {
+    return this.views.filter((_, s) => !this.layers[s].hidden);
+  }
+
   get kind(): string {
     return this.surface.kind;
   }

@@ -10,6 +10,7 @@ import { HOME, toScreen, zoomAt, type Box, type Camera } from './camera.js';
 import { listenToGestures, type CursorMove, type GestureTarget, type KeyAction, type Tool } from './gestures.js';
 import { readPalette, type Palette } from './palette.js';
 import type { PlotPane } from './pane.js';
+import { Paper, PAPER_WIDTH, type PaperPicture } from './paper.js';
 import type { PlotState, Sort } from './state.js';
 import type { PlotHooks, PlotToolbar } from './toolbar.js';
 import { Tooltip, type Spot } from './tooltip.js';
@@ -37,6 +38,7 @@ const SAVE_MS = 200;
 export abstract class LoadedPlot<S extends PlotState, T extends string> {
   protected palette: Palette;
   private readonly tooltip: Tooltip;
+  private readonly paper: Paper;
   protected readonly legend = el('div', { class: 'legend', aria: { label: 'Legend' } });
   private readonly live = el('div', { class: 'fg-sr', aria: { live: 'polite' } });
   private cardTimer: ReturnType<typeof setTimeout> | undefined;
@@ -79,6 +81,8 @@ export abstract class LoadedPlot<S extends PlotState, T extends string> {
   protected abstract outline(set: number, polygon: number[], done: boolean): void;
   /** Takes back the selection, else the pins. */
   protected abstract clear(): void;
+  /** What is seen, as a picture of this width; null where nothing is. */
+  protected abstract onPaper(width: number): PaperPicture | null;
 
   constructor(
     protected readonly root: HTMLElement,
@@ -87,6 +91,7 @@ export abstract class LoadedPlot<S extends PlotState, T extends string> {
   ) {
     this.palette = readPalette(root);
     this.tooltip = new Tooltip(host.covered ? root : undefined);
+    this.paper = new Paper(root, () => this.onPaper(PAPER_WIDTH));
   }
 
   /** Puts the parts into the page. */
@@ -287,6 +292,7 @@ export abstract class LoadedPlot<S extends PlotState, T extends string> {
   dispose(): void {
     for (const timer of [this.cardTimer, this.saveTimer]) clearTimeout(timer);
     this.observer.disconnect();
+    this.paper.dispose();
     this.tooltip.dispose();
     this.link.dispose();
     this.toolbar.dispose();

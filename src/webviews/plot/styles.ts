@@ -133,5 +133,7 @@ export const PLOT_CSS = `
 .fg-plot.compact:not([data-pane="closed"])[data-size="medium"] { height: 700px; }
 .fg-plot.compact:not([data-pane="closed"])[data-size="narrow"] { height: 900px; }
 @media (max-height: 520px) { .fg-plot:not(.compact, [data-pane="closed"])[data-size="medium"], .fg-plot:not(.compact, [data-pane="closed"])[data-size="narrow"] { grid-template-rows: auto minmax(140px, 1fr) minmax(0, 30%); } }
-@media print { .fg-plot .toolbar, .fg-plot .pane { display: none !important; } .fg-plot { grid-template: minmax(0, 1fr) / minmax(0, 1fr) !important; } }
+.fg-plot > .paper { display: none; }
+.fg-plot > .paper > * { display: block; width: 100%; height: auto; max-height: 100vh; }
+@media print { .fg-plot > :not(.paper) { display: none !important; } .fg-plot > .paper { display: block; } .fg-plot.fg-plot { display: block; height: auto !important; padding: 0; break-inside: avoid; } }
 `;

@@ -204,7 +204,11 @@ class VectorPen implements Style {
   }
 
   measureText(text: string): { width: number } {
-    return { width: widthOf(text, this.fontSize) };
+    return { width: widthOf(text, this.fontSize) * (this.bold ? 1.12 : 1) };
+  }
+
+  private get bold(): boolean {
+    return /\b([6-9]00|bold)\b/.test(this.font);
   }
 
   private get fontSize(): number {
@@ -215,7 +219,7 @@ class VectorPen implements Style {
     const anchor = { center: 'middle', right: 'end', end: 'end' }[this.textAlign];
     // Not every reader of SVG knows dominant-baseline.
     const down = { middle: 0.35, top: 0.8, hanging: 0.8 }[this.textBaseline] ?? 0;
-    const weight = /\b([6-9]00|bold)\b/.test(this.font) ? ' font-weight="600"' : '';
+    const weight = this.bold ? ' font-weight="600"' : '';
     const [a, b, c, d, e, f] = this.matrix;
     const turned = b !== 0 || c !== 0;
     const place = turned
@@ -244,13 +248,17 @@ class VectorPen implements Style {
   }
 }
 
-/** The picture that `draw` draws, as SVG. */
+/**
+ * The picture that `draw` draws, as SVG.
+ * @param names what its ids begin with: those of one document must differ.
+ */
 export function svgOf(
   size: { width: number; height: number },
   title: string,
   draw: (c: CanvasRenderingContext2D) => void,
+  names = 'clip',
 ): string {
-  const pen = new VectorPen('clip');
+  const pen = new VectorPen(names);
   // The part of a canvas that views draw with; a call beyond it fails.
   draw(pen as unknown as CanvasRenderingContext2D);
   return pen.svg(size.width, size.height, title);

@@ -117,6 +117,20 @@ function contents(article: HTMLElement): HTMLElement | null {
   return el('nav', { class: 'toc', aria: { label: 'Contents' } }, el('strong', {}, 'Contents'), el('ol', {}, ...items));
 }
 
+/** Paper is light: what follows the theme is drawn anew before the page is printed, and again behind it. */
+function printLight(): void {
+  const { dataset } = document.documentElement;
+  let chosen: string | undefined;
+  addEventListener('beforeprint', () => {
+    chosen = dataset.theme;
+    dataset.theme = 'light';
+  });
+  addEventListener('afterprint', () => {
+    if (chosen === undefined) delete dataset.theme;
+    else dataset.theme = chosen;
+  });
+}
+
 function start(): void {
   const app = document.getElementById('app') ?? document.body.appendChild(el('div', { id: 'app' }));
   adoptStyles(app, REPORT_CSS);
@@ -158,6 +172,7 @@ function start(): void {
   addEventListener('beforeprint', () => {
     for (const details of article.querySelectorAll('details')) details.open = true;
   });
+  printLight();
 }
 
 start();

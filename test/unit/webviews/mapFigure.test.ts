@@ -30,12 +30,13 @@ describe('a map as a file', () => {
       const figure = firstFigure(model);
       const svg = mapSvg(figure);
       let left = 24;
+      const top = Number(/<clipPath id="clip-1"><path d="M24 ([\d.]+)L/.exec(svg)![1]);
       const wanted = model.sets.flatMap((_, s) => {
         const view = figure.views[s];
         const batch = figureBatch(figure, s, view);
         const places = Array.from({ length: batch.n }, (_, k) => {
           const [x, y] = toScreen(view.camera, view, batch.position[2 * k], batch.position[2 * k + 1]);
-          return [left + x, 98 + y, batch.mark[2 * k] / 4].map((v) => String(Math.round(v * 100) / 100));
+          return [left + x, top + y, batch.mark[2 * k] / 4].map((v) => String(Math.round(v * 100) / 100));
         });
         left += view.width + 20;
         return places;
