@@ -13,6 +13,6 @@ const tier = (name: string, timeout: number) => ({
 export default defineConfig({
   test: {
     poolOptions: { forks: { maxForks: 2 } },
-    projects: [tier('unit', 180_000), tier('kernel', 180_000), tier('e2e', 180_000)],
+    projects: [tier('unit', 180_000), tier('kernel', 400_000), tier('e2e', 180_000)],
   },
 });
