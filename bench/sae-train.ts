@@ -24,6 +24,10 @@ const K = 32;
 const DEVIATION = 0.1;
 const SIZES: Array<[architecture: string, dIn: number, dSae: number, repeats: number]> = [
   ['topk', 128, 1024, 9],
+  ['batchtopk', 128, 1024, 9],
+  ['matryoshka_batchtopk', 128, 1024, 9],
+  ['standard', 128, 1024, 9],
+  ['jumprelu', 128, 1024, 9],
   ['topk', 1024, 16_384, 3],
   ['batchtopk', 1024, 16_384, 3],
   ['matryoshka_batchtopk', 1024, 16_384, 3],
@@ -39,9 +43,16 @@ const OPTIONS: Readonly<Record<string, object>> = {
   jumprelu: { l0Coefficient: 1, jumpreluBandwidth: 0.01 },
 };
 
-/** b_enc at which a share of features fires: of 32 in 16,384 and θ = 0.01, z + b > θ at 2.886 deviations. */
-const biasOf = (architecture: string): number =>
-  architecture === 'standard' ? -2.886 * DEVIATION : architecture === 'jumprelu' ? 0.01 - 2.886 * DEVIATION : 0;
+/** By features: the deviations that 32 of them lie above, in float64. */
+const ABOVE: Readonly<Record<number, number>> = { 1024: 1.863, 16_384: 2.886 };
+
+/** b_enc at which about 32 features fire, above θ = 0.01. */
+const biasOf = (architecture: string, dSae: number): number =>
+  architecture === 'standard'
+    ? -ABOVE[dSae] * DEVIATION
+    : architecture === 'jumprelu'
+      ? 0.01 - ABOVE[dSae] * DEVIATION
+      : 0;
 
 async function secondsPerStep(architecture: string, dIn: number, dSae: number, repeats: number): Promise<number> {
   const training = trainingOf(architecture).start(OPTIONS[architecture], {
@@ -49,7 +60,7 @@ async function secondsPerStep(architecture: string, dIn: number, dSae: number, r
     dSae,
   });
   const p = initialParameters({ dIn, dSae }, 0.1, 0, training.parameters);
-  p.b_enc.fill(biasOf(architecture));
+  p.b_enc.fill(biasOf(architecture, dSae));
   const g = likeParameters(p);
   const state = {
     m: new Float32Array(p.flat.length),
@@ -94,7 +105,7 @@ export async function run(args: readonly string[]): Promise<BenchResult[]> {
   for (const [architecture, dIn, dSae, repeats] of sizesOf(args)) {
     const ours = BATCH / (await secondsPerStep(architecture, dIn, dSae, repeats));
     const peak = process.resourceUsage().maxRSS / 1024 ** 2;
-    const given = [dIn, dSae, K, BATCH, repeats, architecture, biasOf(architecture)];
+    const given = [dIn, dSae, K, BATCH, repeats, architecture, biasOf(architecture, dSae)];
     const { seconds } = runPeer<{ seconds: number }>('sae_train', given);
     const peer = BATCH / seconds;
     const size = `${architecture}, d=${dIn}, F=${dSae}, ${K} firing, batch ${BATCH}`;

@@ -85,7 +85,7 @@ function sumOfNorms(offsets: readonly number[], l1Coefficient: number, l1WarmUpS
     norms.forEach((norm, at) => (sums[Math.floor(at / sides)] += norm));
     return {
       penalty: lambda > 0 ? sums.map((n) => (lambda / rows) * n) : undefined,
-      select: (block) => ({ count: rectify(block.z) }),
+      select: (block) => ({ count: rectify(block) }),
       terms([{ features }]) {
         let l1 = 0;
         for (let f = 0; f < p.dSae; f++) {

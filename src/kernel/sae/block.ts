@@ -1,5 +1,9 @@
 /** A block of rows on its way through a training step, and the pieces its work is cut into. */
 import { breathe } from '../compute/call.js';
+import type { EntryMemory } from '../compute/entries/memory.js';
+
+/** Where z lies, with what sparse sums read: W_dec, dL/dx̂ and the encoder's input. */
+export type BlockMemory = EntryMemory<'decoder' | 'gradient' | 'input'>;
 
 export interface Block {
   rows: number;
@@ -9,8 +13,9 @@ export interface Block {
   x: Float32Array;
   /** Encoder input: x − b_dec, or x itself. */
   input: Float32Array;
-  /** [rows × d_sae]: pre-activations (times decoder norms when rescaled), later features. */
+  /** [rows × d_sae]: pre-activations (times decoder norms when rescaled), later features. Lies in `memory`. */
   z: Float32Array;
+  memory: BlockMemory;
   /** [rows × d_out]: x̂ − x, later dL/dx̂. */
   error: Float32Array;
 }

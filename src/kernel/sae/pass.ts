@@ -13,8 +13,8 @@ import type { Parameters } from './parameters.js';
 import { scatterEntries, touchedEntries } from './selectFiring.js';
 import { byFeature, entriesWithin, sparseBackward, sparseDecode, type RowEntries } from './sparseGradient.js';
 
-/** Multiply-adds of one piece of typed-array work: about 0.2 s. */
-const PIECE_MACS = 1e8;
+/** Multiply-adds of one piece of sparse work: about 0.1 s. */
+const PIECE_MACS = 2e8;
 
 /** Sums over the blocks of a batch. */
 export interface PassTotals extends PassSums {
@@ -52,11 +52,12 @@ export async function runPass(
   const firing = await pass.select(block);
   const dense = firing.count > denseShare * block.z.length;
   if (dense && firing.entries) scatterEntries(firing.entries, block.z, p.dSae);
-  const entries = dense ? undefined : (firing.entries ?? touchedEntries(block, p.dSae, firing.count));
+  const entries = dense ? undefined : (firing.entries ?? touchedEntries(block, firing.count));
   totals.firing += firing.firing ?? firing.count;
   if (firing.entries ?? entries) sumEntries((firing.entries ?? entries)!, totals);
   else sumDense(block, p.dSae, totals);
 
+  if (entries) block.memory.put('decoder', p.W_dec);
   const ranges = rangesOf(pass.widths ?? [p.dSae]);
   const errors = ranges.map((_, l) =>
     l === ranges.length - 1 ? block.error : scratch(`error of prefix ${l}`, block.error.length),
@@ -67,11 +68,12 @@ export async function runPass(
 
   const { penalty, through, bias = g.b_enc } = pass;
   const grouped = entries && byFeature(entries, p.dSae);
+  if (grouped) block.memory.put('input', block.input);
   for (let l = ranges.length - 1; l >= 0; l--) {
     scaleAndSumColumns(errors[l], 2 / block.batch, g.b_dec);
     if (l + 1 < ranges.length) addInPlace(errors[l], errors[l + 1]);
     const back: Backward = { gradient: errors[l], input: block.input, penalty, through, bias };
-    if (grouped) await backwardOf(p, g, grouped, ranges[l], back, breakAt);
+    if (grouped) await backwardOf(g, block, grouped, ranges[l], back, breakAt);
     else await denseBackward(p, g, block, ranges[l], back, scratch, breakAt);
   }
   // The sum over all prefixes by now: each has the skip connection.
@@ -130,22 +132,23 @@ async function decode(
     }
     const own = ranges.length === 1 ? entries : entriesWithin(entries, range);
     const cost = (p.dOut * (own.indptr[block.rows] + 1)) / block.rows;
-    const work = (first: number, last: number): void => sparseDecode(own, p, out, first, last);
+    const work = (first: number, last: number): void => sparseDecode(block.memory, own, out, first, last);
     await inPieces(block.rows, cost, breakAt, work, PIECE_MACS);
   }
 }
 
 function backwardOf(
-  p: Parameters,
   g: Parameters,
+  { memory }: Block,
   grouped: ReturnType<typeof byFeature>,
   { first, last }: FeatureRange,
   back: Backward,
   breakAt?: () => void,
 ): Promise<void> {
   const count = grouped.indptr[last] - grouped.indptr[first];
-  const cost = ((p.dIn + 2 * p.dOut) * (count + 1)) / (last - first);
-  const work = (from: number, to: number): void => sparseBackward(grouped, p, g, back, first + from, first + to);
+  const cost = ((g.dIn + 2 * g.dOut) * (count + 1)) / (last - first);
+  memory.put('gradient', back.gradient);
+  const work = (from: number, to: number): void => sparseBackward(memory, grouped, g, back, first + from, first + to);
   return inPieces(last - first, cost, breakAt, work, PIECE_MACS);
 }
 

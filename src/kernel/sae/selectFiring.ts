@@ -1,45 +1,46 @@
 /** Which features fire in a block of pre-activations. */
-import { topKRows } from '../compute/topk.js';
 import type { Block } from './block.js';
 import type { RowEntries } from './sparseGradient.js';
 
+/** Of the bound of the row before, the share that a row's search begins at: too high, and it must look again. */
+const BOUND_SHARE = 0.8;
+
 /**
- * The positive ones among the k largest of each row, or with `absolute` those of largest |z| that are not 0; values are
- * pre-activations with the rescaling divided out.
+ * The positive ones among the k largest of each row, or with `absolute` those of largest |z| that are not 0 (ties: lower
+ * feature first), by row and ascending feature; values are pre-activations with the rescaling divided out.
  */
 export function topKEntries(
-  block: Block,
-  dSae: number,
+  { rows, memory }: Block,
   k: number,
   norms: Float64Array | undefined,
   absolute = false,
 ): RowEntries {
-  const top = topKRows(absolute ? block.z.map(Math.abs) : block.z, block.rows, dSae, k);
-  const indptr = new Uint32Array(block.rows + 1);
-  const features = new Int32Array(block.rows * k);
-  const values = new Float32Array(block.rows * k);
+  const indptr = new Uint32Array(rows + 1);
+  const features = new Int32Array(rows * k);
+  const values = new Float32Array(rows * k);
+  const { which, values: found } = memory;
   let at = 0;
-  for (let i = 0; i < block.rows; i++) {
-    for (let n = i * k; n < (i + 1) * k && top.values[n] > 0; n++) {
-      const f = top.indices[n];
-      features[at] = f;
-      const value = absolute ? block.z[i * dSae + f] : top.values[n];
-      values[at++] = norms ? value / norms[f] : value;
+  let guess = 0;
+  for (let i = 0; i < rows; i++) {
+    let count = memory.above(i, guess, absolute);
+    if (count < k && guess > 0) count = memory.above(i, 0, absolute);
+    const bound = count > k ? memory.kth(count, k, absolute) : 0;
+    guess = BOUND_SHARE * bound;
+    let ties = k;
+    if (count > k) for (let n = 0; n < count; n++) if (Math.abs(found[n]) > bound) ties--;
+    for (let n = 0; n < count; n++) {
+      const size = Math.abs(found[n]);
+      if (size < bound || (size === bound && ties-- <= 0)) continue;
+      features[at] = which[n];
+      values[at++] = norms ? found[n] / norms[which[n]] : found[n];
     }
     indptr[i + 1] = at;
   }
-  return { rows: block.rows, indptr, features, values };
+  return { rows, indptr, features, values };
 }
 
-/** ReLU in place; returns how many entries are not 0. */
-export function rectify(z: Float32Array): number {
-  let count = 0;
-  for (let i = 0; i < z.length; i++) {
-    if (z[i] <= 0) z[i] = 0;
-    else count++; // NaN stays, so that the loss shows it
-  }
-  return count;
-}
+/** ReLU of a block in place; returns how many entries are not 0. NaN stays, so that the loss shows it. */
+export const rectify = ({ memory, z }: Block): number => memory.rectify(z.length);
 
 /**
  * Whether gradients pass an entry: all but +0 do. −0 stands for a feature that does not fire and still has a gradient, as
@@ -48,22 +49,17 @@ export function rectify(z: Float32Array): number {
 export const touched = (value: number): boolean => !Object.is(value, 0);
 
 /** The touched entries of a block of features. */
-export function touchedEntries(block: Block, dSae: number, count: number): RowEntries {
-  const indptr = new Uint32Array(block.rows + 1);
+export function touchedEntries({ rows, memory }: Block, count: number): RowEntries {
+  const indptr = new Uint32Array(rows + 1);
   const features = new Int32Array(count);
   const values = new Float32Array(count);
-  let at = 0;
-  for (let i = 0; i < block.rows; i++) {
-    for (let f = 0; f < dSae; f++) {
-      const value = block.z[i * dSae + f];
-      if (touched(value)) {
-        features[at] = f;
-        values[at++] = value;
-      }
-    }
-    indptr[i + 1] = at;
+  for (let i = 0; i < rows; i++) {
+    const found = memory.touched(i);
+    features.set(memory.which.subarray(0, found), indptr[i]);
+    values.set(memory.values.subarray(0, found), indptr[i]);
+    indptr[i + 1] = indptr[i] + found;
   }
-  return { rows: block.rows, indptr, features, values };
+  return { rows, indptr, features, values };
 }
 
 /** Writes entries over block.z: features where they fire, zero elsewhere. */

@@ -1,4 +1,4 @@
-/** One memory that the workers of a phase share: named arrays, one after the other. */
+/** Memory for kernels of WebAssembly, such as workers share in a phase: named arrays, one after the other. */
 import { KERNELS } from './kernels.js';
 
 /** WebAssembly.Memory, as it is passed to workers. */
@@ -9,7 +9,7 @@ export interface SharedMemory {
 
 // The types of Node's WebAssembly come with the DOM's, which the kernel does not have.
 declare const WebAssembly: {
-  Memory: new (size: { initial: number; maximum: number; shared: true }) => SharedMemory;
+  Memory: new (size: { initial: number; maximum: number; shared: boolean }) => SharedMemory;
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object, imports: object) => { exports: unknown };
 };
@@ -22,11 +22,11 @@ interface Arrays {
   i8: Int8Array;
 }
 
-/** Names, types and lengths of the arrays; phases keep their counts in `control` (pieces.ts). */
-export type Fields = Readonly<Record<string, readonly [type: keyof Arrays, length: number]>> & {
-  readonly control: readonly ['i32', number];
-};
-export type Views<F extends Fields> = { readonly [Name in keyof F]: Arrays[F[Name][0]] };
+/** Names, types and lengths of arrays in a memory. */
+export type Named = Readonly<Record<string, readonly [type: keyof Arrays, length: number]>>;
+/** Those that workers share; phases keep their counts in `control` (pieces.ts). */
+export type Fields = Named & { readonly control: readonly ['i32', number] };
+export type Views<F extends Named> = { readonly [Name in keyof F]: Arrays[F[Name][0]] };
 
 const TYPES = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array, i8: Int8Array } as const;
 const PAGE = 65_536;
@@ -37,7 +37,7 @@ const MOST_BYTES = PAGE * 65_536;
  * Offsets of the arrays: on cache lines, with one line before the first and one after the last, since fours may be read
  * past an end.
  */
-function places(fields: Fields): { at: Map<string, number>; bytes: number } {
+function places(fields: Named): { at: Map<string, number>; bytes: number } {
   const at = new Map<string, number>();
   let bytes = 64;
   for (const [name, [type, length]] of Object.entries(fields)) {
@@ -48,10 +48,10 @@ function places(fields: Fields): { at: Map<string, number>; bytes: number } {
 }
 
 /** Bytes that the arrays take. */
-export const bytesOf = (fields: Fields): number => places(fields).bytes;
+export const bytesOf = (fields: Named): number => places(fields).bytes;
 
 /** Whether the arrays fit one memory of WebAssembly (4 GiB). */
-export const fitsShared = (fields: Fields): boolean => places(fields).bytes <= MOST_BYTES;
+export const fitsMemory = (fields: Named): boolean => places(fields).bytes <= MOST_BYTES;
 
 /** Zeros for all arrays. */
 export function shareMemory(fields: Fields): SharedMemory {
@@ -59,8 +59,14 @@ export function shareMemory(fields: Fields): SharedMemory {
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
-/** The arrays in a memory that shareMemory made for the same fields. */
-export function viewsOf<F extends Fields>(memory: SharedMemory, fields: F): Views<F> {
+/** Zeros for all arrays, of this thread alone: ONNX Runtime takes no shared memory. */
+export function ownMemory(fields: Named): SharedMemory {
+  const pages = Math.ceil(places(fields).bytes / PAGE);
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: false });
+}
+
+/** The arrays in a memory that was made for the same fields. */
+export function viewsOf<F extends Named>(memory: { readonly buffer: ArrayBuffer }, fields: F): Views<F> {
   const { at } = places(fields);
   const views = Object.entries(fields).map(([name, [type, length]]) => [
     name,
@@ -130,10 +136,17 @@ export interface Kernels {
   ): void;
 }
 
-let compiled: object | undefined;
+/** What makes the exports of assembled kernels over a memory; they are compiled once, when they are first needed. */
+export function exportsOf<K>(kernels: { readonly wasm: string }): (memory: SharedMemory, more?: object) => K {
+  let compiled: object | undefined;
+  return (memory, more) => {
+    compiled ??= new WebAssembly.Module(Buffer.from(kernels.wasm, 'base64'));
+    return new WebAssembly.Instance(compiled, { e: { m: memory, ...more } }).exports as K;
+  };
+}
+
+const sharedKernels = exportsOf<Kernels>(KERNELS);
 
 /** The kernels over a memory; `trim` is called for a row whose list of candidates is full. */
-export function kernelsOf(memory: SharedMemory, trim: (row: number) => void = () => undefined): Kernels {
-  compiled ??= new WebAssembly.Module(Buffer.from(KERNELS.wasm, 'base64'));
-  return new WebAssembly.Instance(compiled, { e: { m: memory, trim } }).exports as Kernels;
-}
+export const kernelsOf = (memory: SharedMemory, trim: (row: number) => void = () => undefined): Kernels =>
+  sharedKernels(memory, { trim });

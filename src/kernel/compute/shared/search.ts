@@ -7,7 +7,7 @@ import type { Matrix } from '../matrix.js';
 import { memoryBudget } from '../memory.js';
 import { pool } from '../pool.js';
 import * as knn from './knn.js';
-import { bytesOf, fitsShared, kernelsOf, shareMemory, viewsOf, type SharedMemory } from './memory.js';
+import { bytesOf, fitsMemory, kernelsOf, shareMemory, viewsOf, type SharedMemory } from './memory.js';
 import { runPhase, type PhaseOptions } from './phases.js';
 
 export interface SharedSearch {
@@ -49,7 +49,7 @@ export function worthSharing(x: Matrix, k: number, workers: number | undefined, 
   if (workers === undefined && !(large && pool().threaded)) return false;
   if (x.rows <= 2 * knn.keptOf(k)) return false;
   const fields = knn.knnFields(parametersOf(x, k, workers ?? pool().size + 1, search));
-  return fitsShared(fields) && bytesOf(fields) <= memoryBudget();
+  return fitsMemory(fields) && bytesOf(fields) <= memoryBudget();
 }
 
 let whole: number | undefined;

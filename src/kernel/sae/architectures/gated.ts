@@ -100,7 +100,7 @@ function lossOf({ p, g, rows }: TrainingBatch, lambda: number): BatchLoss {
     },
     further: [
       {
-        select: (block) => ({ count: rectify(block.z) }),
+        select: (block) => ({ count: rectify(block) }),
         penalty: norms.map((n) => (lambda / rows) * n),
       },
     ],

@@ -96,7 +96,7 @@ export function topKRun(given: Given<typeof TOPK_OPTIONS>, absolute: boolean): T
         scale: norms,
         select(block) {
           revive.see(block);
-          const entries = topKEntries(block, batch.p.dSae, k, norms, absolute);
+          const entries = topKEntries(block, k, norms, absolute);
           return { count: entries.indptr[block.rows], entries };
         },
         addBlock: revive.addBlock,
