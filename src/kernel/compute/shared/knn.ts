@@ -26,6 +26,8 @@ export const TILE = 1024;
 const ROWS = 256;
 /** Candidates kept beyond k; a list holds twice as many before the worse half is dropped. */
 const SPARE = 82;
+/** Largest size of the right integers, which have a sign. */
+const SIGNED = 127;
 /** Index in `control` of the count of workers that have a tile of their own. */
 const SEATS = 3;
 
@@ -55,6 +57,7 @@ export function knnFields({ n, d, k, workers }: KnnParameters) {
     found: ['i32', room],
     tiles: ['i32', Math.max(1, workers) * TILE * TILE],
     scratch: ['i32', 4 * Math.max(1, workers)],
+    unfit: ['i32', 1],
     doubtful: ['u8', n],
     worst: ['f64', n],
     indices: ['i32', n * k],
@@ -90,13 +93,22 @@ export function exactOf(m: KnnViews, kernels: Kernels, { d, metric }: KnnParamet
   };
 }
 
+/** Added to a number and taken away again, it leaves the nearest whole one. */
+const NEAREST = 1.5 * 2 ** 52;
+
+/** A row that is to be integers. */
+interface Row {
+  v: Float64Array;
+  /** Of its entries, in size. */
+  largest: number;
+  square: number;
+}
+
 /**
  * The nearest multiple of a row of integers: its scale, and the length of its error. The scale is the least-squares
  * one, so that the error has no part along the row itself, which would not be random among its neighbours.
  */
-function toWhole(v: Float64Array, most: number, q: Int32Array): { scale: number; error: number } {
-  let largest = 0;
-  for (const e of v) largest = Math.max(largest, Math.abs(e));
+function toWhole({ v, largest, square }: Row, most: number, q: Int32Array): { scale: number; error: number } {
   if (largest === 0) {
     q.fill(0);
     return { scale: 1, error: 0 };
@@ -104,14 +116,13 @@ function toWhole(v: Float64Array, most: number, q: Int32Array): { scale: number;
   const to = most / largest;
   let [vq, qq] = [0, 0];
   for (let j = 0; j < v.length; j++) {
-    q[j] = Math.round(v[j] * to);
-    vq += v[j] * q[j];
-    qq += q[j] * q[j];
+    const whole = v[j] * to + NEAREST - NEAREST;
+    q[j] = whole;
+    vq += v[j] * whole;
+    qq += whole * whole;
   }
   const scale = Math.fround(vq / qq);
-  let error = 0;
-  for (let j = 0; j < v.length; j++) error += (v[j] - q[j] * scale) ** 2;
-  return { scale, error: Math.sqrt(error) };
+  return { scale, error: Math.sqrt(Math.max(0, square - 2 * scale * vq + scale * scale * qq)) };
 }
 
 /** Squares of the rows; as integers, unsigned around whole + 1 (left) and signed (right, turned, tile by tile). */
@@ -121,24 +132,28 @@ export function quantise(memory: SharedMemory, p: KnnParameters): Phase {
   const { n, d, whole } = p;
   const v = new Float64Array(d);
   const q = new Int32Array(d);
-  const prepareRow = (r: number): void => {
+  const prepareRow = (r: number): Row => {
     const at = m.x.byteOffset + 4 * r * d;
     if (p.metric === 'cosine') m.lengths[r] = Math.sqrt(kernels.exact(at, at, d, 1));
     takeShifted(m, p, r, v);
-    let square = 0;
-    for (const e of v) square += e * e;
+    let [square, largest] = [0, 0];
+    for (let j = 0; j < d; j++) {
+      square += v[j] * v[j];
+      largest = Math.max(largest, Math.abs(v[j]));
+    }
     m.squares[r] = p.metric === 'cosine' && square === 0 ? 1 : square;
     m.squares32[r] = m.squares[r];
     m.limits[r] = Infinity;
     m.scaleLeft[r] = m.scaleRight[r] = 1;
+    return { v, largest, square };
   };
-  const asWhole = (r: number, turned: Int8Array, width: number, column: number): void => {
-    const left = toWhole(v, whole, q);
-    for (let j = 0; j < d; j++) m.left[r * d + j] = q[j] + whole + 1;
-    const right = toWhole(v, 127, q);
+  const asWhole = (r: number, row: Row, turned: Int8Array, width: number, column: number): void => {
+    const left = toWhole(row, whole, q);
+    for (let j = 0, at = r * d; j < d; j++) m.left[at + j] = q[j] + whole + 1;
+    const right = whole === SIGNED ? left : toWhole(row, SIGNED, q);
     let sum = 0;
-    for (let j = 0; j < d; j++) {
-      turned[j * width + column] = q[j];
+    for (let j = 0, at = column; j < d; j++, at += width) {
+      turned[at] = q[j];
       sum += q[j];
     }
     [m.scaleLeft[r], m.errorLeft[r]] = [left.scale, left.error];
@@ -153,8 +168,8 @@ export function quantise(memory: SharedMemory, p: KnnParameters): Phase {
       const width = Math.min(TILE, n - from);
       const turned = new Int8Array(whole ? width * d : 0);
       for (let r = from; r < from + width; r++) {
-        prepareRow(r);
-        if (whole) asWhole(r, turned, width, r - from);
+        const row = prepareRow(r);
+        if (whole) asWhole(r, row, turned, width, r - from);
       }
       m.right.set(turned, from * d);
     },

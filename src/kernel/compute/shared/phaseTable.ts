@@ -2,6 +2,7 @@
 import { epochs, type EpochParameters } from './layout.js';
 import { chebyshev, type ChebyshevParameters } from './chebyshev.js';
 import { candidates, quantise, refine, type KnnParameters } from './knn.js';
+import { probe } from './knnProbe.js';
 import type { SharedMemory } from './memory.js';
 import { takePieces, type Phase, type PhaseRequest } from './pieces.js';
 
@@ -9,6 +10,7 @@ const phases: Readonly<Record<string, (memory: SharedMemory, parameters: never) 
   layoutEpochs: (memory, parameters: EpochParameters) => epochs(memory, parameters),
   chebyshev: (memory, parameters: ChebyshevParameters) => chebyshev(memory, parameters),
   knnQuantise: (memory, parameters: KnnParameters) => quantise(memory, parameters),
+  knnProbe: (memory, parameters: KnnParameters) => probe(memory, parameters),
   knnCandidates: (memory, parameters: KnnParameters) => candidates(memory, parameters),
   knnRefine: (memory, parameters: KnnParameters) => refine(memory, parameters),
 };

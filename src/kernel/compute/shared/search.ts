@@ -2,12 +2,12 @@
  * Nearest neighbours by the pool's workers (knn.ts beside this): decides between 8 bits and float32, and runs the
  * phases.
  */
-import { breathe, checkAborted } from '../call.js';
 import type { Matrix } from '../matrix.js';
 import { memoryBudget } from '../memory.js';
 import { pool } from '../pool.js';
 import * as knn from './knn.js';
-import { bytesOf, fitsMemory, kernelsOf, shareMemory, viewsOf, type SharedMemory } from './memory.js';
+import { probe } from './knnProbe.js';
+import { bytesOf, fitsMemory, shareMemory, viewsOf } from './memory.js';
 import { runPhase, type PhaseOptions } from './phases.js';
 
 export interface SharedSearch {
@@ -74,39 +74,6 @@ function largestWhole(): number {
   return (whole ??= 0);
 }
 
-/**
- * Whether 8 bits leave few rows in doubt and their errors are as random as their bound assumes. Tried on some rows:
- * their distances to all rows, and the scores of a part of these.
- */
-async function wholeIsEnough(memory: SharedMemory, p: knn.KnnParameters, signal?: AbortSignal): Promise<boolean> {
-  const m = viewsOf(memory, knn.knnFields(p));
-  const exact = knn.exactOf(m, kernelsOf(memory), p);
-  const { longest, error } = knn.errorBounds(m, p);
-  const { n, d, k } = p;
-  const units = p.unit * p.unit;
-  const samples = Math.max(8, Math.floor(2 ** 18 / n));
-  const squares = new Float64Array(n);
-  const score = (i: number, j: number): number => {
-    const from = j - (j % knn.TILE);
-    const width = Math.min(knn.TILE, n - from);
-    let sum = -m.zero[j];
-    for (let c = 0, at = from * d + (j - from); c < d; c++, at += width) sum += m.left[i * d + c] * m.right[at];
-    return m.squares[i] + m.squares[j] - 2 * m.scaleLeft[i] * m.scaleRight[j] * sum;
-  };
-  for (let s = 0; s < samples; s++) {
-    const i = Math.floor((s * n) / samples);
-    for (let j = 0; j < n; j++) squares[j] = exact(i, j) / units;
-    for (let j = s; j < n; j += 61)
-      if (Math.abs(score(i, j) - squares[j]) > 0.75 * error(i, Math.sqrt(m.squares[j]))) return false;
-    const sorted = squares.slice().sort(); // the row itself first
-    const reach = Math.min(longest, Math.sqrt(m.squares[i]) + Math.sqrt(sorted[k]));
-    if (sorted[knn.keptOf(k)] - error(i, reach) <= sorted[k]) return false;
-    await breathe();
-    checkAborted(signal, 'nearest neighbours');
-  }
-  return true;
-}
-
 /** The k nearest other rows of each row, except for the rows in doubt. The rows must be finite numbers. */
 export async function sharedKnn(
   x: Matrix,
@@ -125,9 +92,12 @@ export async function sharedKnn(
   const quiet = { ...team, onProgress: undefined };
   p.whole = search.bits === 32 || x.cols > MOST_COLUMNS ? 0 : largestWhole();
   await runPhase({ phase: 'knnQuantise', memory, parameters: p }, knn.quantise, quiet);
-  if (p.whole > 0 && !(await wholeIsEnough(memory, p, options.signal))) {
-    p.whole = 0;
-    await runPhase({ phase: 'knnQuantise', memory, parameters: p }, knn.quantise, quiet);
+  if (p.whole > 0) {
+    await runPhase({ phase: 'knnProbe', memory, parameters: p }, probe, quiet);
+    if (m.unfit[0] !== 0) {
+      p.whole = 0;
+      await runPhase({ phase: 'knnQuantise', memory, parameters: p }, knn.quantise, quiet);
+    }
   }
   await runPhase({ phase: 'knnCandidates', memory, parameters: p }, knn.candidates, team);
   await runPhase({ phase: 'knnRefine', memory, parameters: p }, knn.refine, quiet);

@@ -1,0 +1,48 @@
+/**
+ * Whether 8 bits leave few rows in doubt and their errors are as random as their bound assumes, for workers. Tried on
+ * some rows: their distances to all rows, and the scores of a part of these.
+ */
+import { errorBounds, exactOf, keptOf, knnFields, TILE, type KnnParameters, type KnnViews } from './knn.js';
+import { kernelsOf, viewsOf, type SharedMemory } from './memory.js';
+import type { Phase } from './pieces.js';
+
+/** Rows that are tried: the more, the fewer there are. */
+const samplesOf = (n: number): number => Math.max(8, Math.floor(2 ** 17 / n));
+/** Every so-manyth row has its score looked at. */
+const STRIDE = 61;
+
+/** The squared distance of two rows as their integers give it. */
+function scoreOf(m: KnnViews, { n, d }: KnnParameters, i: number, j: number): number {
+  const from = j - (j % TILE);
+  const width = Math.min(TILE, n - from);
+  let sum = -m.zero[j];
+  for (let c = 0, at = from * d + (j - from); c < d; c++, at += width) sum += m.left[i * d + c] * m.right[at];
+  return m.squares[i] + m.squares[j] - 2 * m.scaleLeft[i] * m.scaleRight[j] * sum;
+}
+
+/** Counts in `unfit` the rows for which 8 bits do not suffice. */
+export function probe(memory: SharedMemory, p: KnnParameters): Phase {
+  const m = viewsOf(memory, knnFields(p));
+  const exact = exactOf(m, kernelsOf(memory), p);
+  const { n, k, unit } = p;
+  const samples = samplesOf(n);
+  const squares = new Float64Array(n);
+  let bounds: ReturnType<typeof errorBounds> | undefined;
+  const suffices = (s: number): boolean => {
+    const { longest, error } = (bounds ??= errorBounds(m, p));
+    const i = Math.floor((s * n) / samples);
+    for (let j = 0; j < n; j++) squares[j] = exact(i, j) / (unit * unit);
+    for (let j = s; j < n; j += STRIDE)
+      if (Math.abs(scoreOf(m, p, i, j) - squares[j]) > 0.75 * error(i, Math.sqrt(m.squares[j]))) return false;
+    const sorted = squares.slice().sort(); // the row itself first
+    const reach = Math.min(longest, Math.sqrt(m.squares[i]) + Math.sqrt(sorted[k]));
+    return sorted[keptOf(k)] - error(i, reach) > sorted[k];
+  };
+  return {
+    control: m.control,
+    pieces: samples,
+    work(sample) {
+      if (Atomics.load(m.unfit, 0) === 0 && !suffices(sample)) Atomics.add(m.unfit, 0, 1);
+    },
+  };
+}
