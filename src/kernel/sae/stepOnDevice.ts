@@ -159,7 +159,7 @@ export class DeviceSteps implements Steps {
     const { dSae, dOut } = p;
     const { toNorm, b_enc = sums.columns.bias, extra = {}, ...terms } = begun.end(sums);
     const matrices = sums.gradients;
-    const { tied = false, skip = false } = of.training;
+    const { tied, skip } = of.training;
     try {
       const feeds: Feeds = { ...matrices };
       if (tied || toNorm) feeds.W_dec = W_dec;
@@ -169,7 +169,7 @@ export class DeviceSteps implements Steps {
         feeds.byRow = { ...vector(byRow), shape: [dSae, 1] };
       }
       if (of.applyBDecToInput) feeds.bias = { ...vector(sums.columns.bias), shape: [1, dSae] };
-      const program = finishProgram({ norms: !!toNorm, tied, input: of.applyBDecToInput, skip });
+      const program = finishProgram({ norms: !!toNorm, tied: !!tied, input: of.applyBDecToInput, skip: !!skip });
       const changed = [...(toNorm ? ['toW_dec'] : []), ...(tied ? ['toW_encT'] : [])];
       const { host, next } = await runNext(device, program, feeds, changed);
       for (const name of changed) {

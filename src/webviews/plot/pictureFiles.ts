@@ -15,8 +15,6 @@ export const PICTURES: Array<Choice & { value: PictureKind }> = [
   { value: 'svg', label: 'Picture (SVG)' },
 ];
 
-export const isPicture = (kind: string): kind is PictureKind => PICTURES.some(({ value }) => value === kind);
-
 /** @throws Error where the browser gives no canvas of this size */
 export async function pictureFile(kind: PictureKind, picture: PaperPicture): Promise<SavedFile> {
   const { title, draw } = picture;
