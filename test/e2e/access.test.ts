@@ -84,6 +84,10 @@ describe.skipIf(!CHROMIUM)('access', () => {
 
   test('every control has a name of its own, and toggles say how they stand', async () => {
     const page = await opened();
+    // What a selection offers is there once the feature page lights a feature.
+    expect(await page.locator('.fg-map .linked').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Next feature' }).click();
+    await page.locator('.fg-map .linked').waitFor();
     const found = async (): Promise<Map<string, AxNode>> => {
       const controls = (await accessibility(page)).filter(({ role }) => CONTROLS.has(role));
       expect(controls.filter(({ name }) => EMPTY_NAMES.test(name))).toEqual([]);

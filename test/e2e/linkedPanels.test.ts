@@ -14,6 +14,7 @@ import type { MapDescriptor } from '#protocol/map.js';
 import { MIME } from '#protocol/mime.js';
 import type { NotebookFile } from '#protocol/notebook.js';
 import { parseNotebook, serializeNotebook, splitSource } from '#protocol/notebookCodec.js';
+import { FEATURE_LINK_PATH, featureQuery } from '#protocol/featureLink.js';
 import { decodeSafetensors } from '#protocol/safetensors.js';
 // @ts-expect-error plain JavaScript: the harness runs without a build
 import { openWorkbench, startBrowser } from '#test/harness/browser.mjs';
@@ -47,6 +48,7 @@ const acts = await fg.activations.save(lm, sae, text)`,
 await fg.show(graph, { activations: acts, title: 'Linked graph' })
 await fg.mapper.export(graph, 'kernel.graphml')`,
   `await fg.show(await fg.maps.pca(sae.decoder), { activations: acts, title: 'Linked map' })`,
+  'await fg.show.feature(acts, 0)',
   "const { label, sets } = await fg.show.selection();\n`selected ${label || 'nothing'} ${JSON.stringify(sets.map(({ features }) => features))}`",
 ];
 
@@ -136,8 +138,9 @@ describe.skipIf(why !== undefined)('a graph and a map of one notebook in the rea
     const panel = await bench.findFrame(`${MAP} .layer`);
     await graph.locator('.fg-grid[aria-label="Nodes"] .row').first().click();
     const chip = panel.locator('.toolbar .linked');
-    await chip.waitFor();
-    const [, node, count] = /Lit elsewhere: node (\d+): (\d+) features/.exec(await chip.innerText())!;
+    const told = /Lit elsewhere: node (\d+): (\d+) features/;
+    await expect.poll(() => chip.innerText()).toMatch(told);
+    const [, node, count] = told.exec(await chip.innerText())!;
     expect(Number(count)).toBe(members[Number(node)].length);
     const lit = members[Number(node)].filter((f) => !map.points[0].dead[f]).length;
     expect(lit).toBeGreaterThan(1);
@@ -194,6 +197,18 @@ describe.skipIf(why !== undefined)('a graph and a map of one notebook in the rea
     await page.keyboard.press('Control+Enter');
     await bench.findFrame('text=selected nothing []', 60_000);
   }, 240_000);
+
+  test('a link that the editor is given reopens the page of its feature', async () => {
+    const { publisher, name } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as Record<string, string>; // prettier-ignore
+    const query = featureQuery({ feature: 7, notebook: inFolder('linked.fgnb') });
+    await bench.palette('Developer: Open URL');
+    const input = page.locator('.quick-input-widget input.input');
+    await input.fill(`vscode://${publisher}.${name}${FEATURE_LINK_PATH}?${query}`);
+    await page.keyboard.press('Enter');
+    await page.locator('.monaco-dialog-box').getByRole('button', { name: 'Open' }).click();
+    await bench.findFrame('.fg-feature .head .number:text-is("#7")');
+    await shot('link');
+  });
 
   /** Chooses an export of the graph's panel and takes the dialog's proposal. */
   async function save(choice: string, name: string): Promise<string> {

@@ -65,7 +65,8 @@ class FeaturePage {
         }),
       );
     root.addEventListener('keydown', (event) => this.onKey(event));
-    void this.draw();
+    // An output stands there unasked: it lights nothing until its reader turns to a feature.
+    void this.draw(host.compact !== true);
   }
 
   private promptBox(prompt: PromptMeta, state: unknown): TryBox {

@@ -22,11 +22,15 @@ export function titleParts(title: string, titles: readonly string[]): TitlePart[
     while (k < title.length && same(k)) k++;
     return k;
   };
-  const head = shared((k) => others.every((other) => other[k] === title[k]));
-  const tail = Math.min(
+  // Words and numbers that differ stay whole: "28" and "024" would not say 128 and 1024.
+  const letter = (c: string | undefined): boolean => c !== undefined && /[\p{L}\p{N}]/u.test(c);
+  let head = shared((k) => others.every((other) => other[k] === title[k]));
+  while (head > 0 && letter(title[head - 1])) head--;
+  let tail = Math.min(
     title.length - head,
     shared((k) => others.every((other) => other.length - k > head && other.at(-1 - k) === title.at(-1 - k))),
   );
+  while (tail > 0 && letter(title.at(-tail))) tail--;
   const end = title.length - tail;
   return parts([title.slice(0, head), true], [title.slice(head, end), false], [title.slice(end), true]);
 }

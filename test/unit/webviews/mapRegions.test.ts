@@ -103,9 +103,10 @@ describe('titles', () => {
 
   test('give way in what they share, never where they differ', () => {
     const [a, b] = ['tiny-1L · blocks.0 · topk 512', 'tiny-2L · blocks.0 · topk 512'];
-    expect(text(a, [a, b])).toEqual(['[tiny-]', '1', '[L · blocks.0 · topk 512]']);
-    expect(text('same 1', ['same 1', 'same 12'])).toEqual(['[same 1]']);
-    expect(text('same 12', ['same 1', 'same 12'])).toEqual(['[same 1]', '2']);
+    expect(text(a, [a, b])).toEqual(['[tiny-]', '1L', '[ · blocks.0 · topk 512]']);
+    expect(text('topk 128', ['topk 128', 'topk 1024'])).toEqual(['[topk ]', '128']);
+    expect(text('same 1', ['same 1', 'same 12'])).toEqual(['[same ]', '1']);
+    expect(text('same 12', ['same 1', 'same 12'])).toEqual(['[same ]', '12']);
   });
 
   test('alone are cut in the middle', () => {
