@@ -1,5 +1,8 @@
 /** What the editor says about the host: Doctor and the plan of Set Up GPU, in the output channel that people read. */
+import fs from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { NotebookFile } from '#protocol/notebook.js';
 import { NO_WORKBENCH, startWorkbench, type Workbench } from './workbench.js';
 
 if (NO_WORKBENCH) console.log(`skipped test/e2e/hostWorkbench.test.ts: ${NO_WORKBENCH}`);
@@ -47,4 +50,29 @@ describe.skipIf(NO_WORKBENCH)('the host in the real workbench', () => {
     await page.locator('.notification-list-item', { hasText: 'webgpu cannot be set up yet' }).first().waitFor();
     await workbench!.shot('set-up-gpu');
   }, 120_000);
+
+  test('Select Device keeps a device in the notebook, and says that it is kept there', async () => {
+    const { page, bench, folder } = workbench!;
+    const rows = page.locator('.quick-input-list .monaco-list-row');
+    const title = page.locator('.quick-input-title');
+    await bench.palette('View: Toggle Panel Visibility');
+    await page.setViewportSize({ width: 1400, height: 900 });
+    await page.locator('.notebookOverlay .cell-editor-container').first().click();
+    await bench.palette('Feature Geometry: Select Device');
+    await rows.filter({ hasText: 'no Vulkan driver file was found' }).waitFor({ timeout: 60_000 });
+    expect(await title.innerText()).toBe('Compute device for this workspace');
+    await workbench!.shot('select-device');
+    await rows.filter({ hasText: 'Keep a Device in This Notebook' }).click();
+    await expect.poll(() => title.innerText()).toBe('Compute device of this notebook (kept in it)');
+    await workbench!.shot('select-device-notebook');
+    await rows.filter({ hasText: 'the embedded device' }).click();
+    await bench.palette('File: Save');
+    const device = (): unknown => {
+      const name = fs
+        .readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .find((file) => file.endsWith('.fgnb'))!;
+      return (JSON.parse(fs.readFileSync(path.join(folder, name), 'utf8')) as NotebookFile).metadata.device;
+    };
+    await expect.poll(device, { timeout: 20_000 }).toBe('cpu');
+  }, 180_000);
 });
