@@ -81,7 +81,8 @@ export function trainedKinds(k = 3): Record<string, SaeTrainOptions> {
     'jumprelu, tanh': { ...jump, jumpreluSparsityLossMode: 'tanh', jumpreluThreshold: 'direct' },
     'jumprelu, quadratic': { ...jump, jumpreluSparsityLossMode: 'quadratic', l0Target: 4 },
     gated: { architecture: 'gated', l1Coefficient: 0.1 },
-    matryoshka: { architecture: 'matryoshka_batchtopk', k },
+    // Widths that are no multiples of 4 are compiled for themselves on a GPU.
+    matryoshka: { architecture: 'matryoshka_batchtopk', k, matryoshkaWidths: [8, 20] },
     'standard, tied': { l1Coefficient: 0.1, tied: true },
     'topk, tied': { architecture: 'topk', k, tied: true },
     transcoder: { architecture: 'transcoder', l1Coefficient: 0.1 },
