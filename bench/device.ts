@@ -2,7 +2,8 @@
  * What runs as graphs on a device, beside the cpu device: products, SAE encoding, decoding and training, forward passes, nearest
  * neighbours, null runs of scores.
  * FGNB_BENCH_DEVICE=cpu takes ONNX Runtime's CPU in place of WebGPU. A device that multiplies at less than 100 GFLOP/s is
- * no GPU, and gets small sizes.
+ * no GPU, and gets small sizes. Behind it the same work in PyTorch on the same device, where FGNB_PYTHON
+ * (/usr/bin/python3) has one that finds a GPU; on ONNX Runtime's CPU beside PyTorch's.
  */
 import { deviceBundle } from '#test/kit/deviceBundle.js';
 import { FAMILIES, saeOfKind, shuffledCase } from '#test/kit/deviceCases.js';
@@ -23,6 +24,7 @@ import { DeviceDecoder } from '#kernel/sae/decodeOnDevice.js';
 import { DeviceEncoder } from '#kernel/sae/encodeOnDevice.js';
 import { matrixSource } from '#kernel/sae/source.js';
 import { trainSae } from '#kernel/sae/train.js';
+import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 
 const GPU_GFLOPS = 100;
@@ -52,6 +54,8 @@ interface Measured {
   flops: number;
   onDevice: () => Promise<unknown>;
   onCpu: () => Promise<unknown> | void;
+  /** The work in peers/device.py, with its sizes. */
+  torch?: readonly [kind: string, ...sizes: number[]];
 }
 
 function encoding(device: GraphDevice, rows: number, d: number, features: number): Measured {
@@ -66,6 +70,7 @@ function encoding(device: GraphDevice, rows: number, d: number, features: number
     flops: 2 * rows * d * features,
     onDevice: () => encoder.encode({ rows, x }),
     onCpu: () => void sae.encode(x),
+    torch: ['encoding', rows, d, features, sae.config.k!],
   };
 }
 
@@ -82,6 +87,7 @@ function training(device: GraphDevice, batch: number, dIn: number, dSae: number,
     flops: 10 * steps * batch * dIn * dSae,
     onDevice: () => trainSae(matrixSource(x), { ...options, device }),
     onCpu: async () => void (await trainSae(matrixSource(x), options)),
+    torch: ['training', batch, dIn, dSae, options.k, steps],
   };
 }
 
@@ -139,6 +145,7 @@ function forward(device: GraphDevice, config: ModelConfig, sequences: number): M
     onCpu: async () => {
       for await (const { xs } of captureHooks(model, tokens, hooks)) void xs;
     },
+    torch: ['forward', layers, d, config.heads, dMlp, sequences, config.context],
   };
 }
 
@@ -152,6 +159,7 @@ function neighbours(device: GraphDevice, rows: number, cols: number): Measured {
     flops: 2 * rows * rows * cols,
     onDevice: () => exactKnn(x, 15, { metric: 'cosine', device }),
     onCpu: () => exactKnn(x, 15, { metric: 'cosine', bits: 8 }),
+    torch: ['neighbours', rows, cols, 15],
   };
 }
 
@@ -164,6 +172,38 @@ function cpuGflops(size: number): number {
     best = Math.min(best, performance.now() - start);
   }
   return (2 * size ** 3) / best / 1e6;
+}
+
+/** What was measured here beside PyTorch on the same device; nothing, with the reason, where it has none. */
+function besidePyTorch(
+  device: GraphDevice,
+  product: number,
+  measured: ReadonlyArray<Measured & { ours: number }>,
+): BenchResult[] {
+  // prettier-ignore
+  const size = 1024;
+  const works = measured.flatMap(({ torch }) => (torch ? [torch] : []));
+  let found: { why: string } | { name: string; seconds: number[] };
+  try {
+    const list = JSON.stringify([['product', size], ...works]);
+    found = runPeer('device', [list, ...(device.provider === 'cpu' ? ['cpu'] : [])]);
+  } catch (error) {
+    found = { why: (error as Error).message.trim().split('\n').at(-1)! };
+  }
+  if ('why' in found) {
+    console.error(`not beside PyTorch: ${found.why}`);
+    return [];
+  }
+  const { name, seconds } = found;
+  const gflops = (2 * size ** 3) / seconds[0] / 1e9;
+  const rows: BenchResult[] = [
+    { name: 'product, beside PyTorch', size: `${size}³, float32`, ours: product, peer: gflops, unit: 'GFLOP/s', speedup: product / gflops, note: name }, // prettier-ignore
+  ];
+  for (const [i, { name: work, size, amount, unit, ours }] of measured.filter(({ torch }) => torch).entries()) {
+    const peer = amount / seconds[i + 1];
+    rows.push({ name: `${work}, beside PyTorch`, size, ours, peer, unit, speedup: ours / peer, note: name });
+  }
+  return rows;
 }
 
 export async function run(): Promise<BenchResult[]> {
@@ -182,6 +222,8 @@ export async function run(): Promise<BenchResult[]> {
     const all = isGpu
       ? [
           () => encoding(device, 8192, 1024, 16_384),
+          () => encoding(device, 4096, 1024, 65_536),
+          () => encoding(device, 4096, 2304, 16_384),
           () => encoding(device, 2048, 2304, 65_536),
           () => training(device, 4096, 1024, 16_384, 10),
           () => forward(device, gpt2, 16),
@@ -197,8 +239,10 @@ export async function run(): Promise<BenchResult[]> {
           () => decoding(device, 128, 64, 512),
           () => scores(device, 256, 64, 4),
         ];
+    const measured: Array<Measured & { ours: number }> = [];
     for (const make of all) {
-      const { name, size, unit, amount, flops, onDevice, onCpu } = make();
+      const work = make();
+      const { name, size, unit, amount, flops, onDevice, onCpu } = work;
       const [ours, peer] = [amount / (await fastest(onDevice)), amount / (await fastest(onCpu))];
       const share = (100 * flops * (ours / amount)) / (gflops * 1e9);
       results.push({
@@ -210,8 +254,9 @@ export async function run(): Promise<BenchResult[]> {
         speedup: ours / peer,
         note: `${share.toFixed(0)} % of the device's product`,
       });
+      measured.push({ ...work, ours });
     }
-    return results;
+    return [...results, ...besidePyTorch(device, gflops, measured)];
   } finally {
     await device.close();
   }

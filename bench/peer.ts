@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const PYTHON = '/usr/bin/python3';
+/** A host may have PyTorch elsewhere. */
+const PYTHON = process.env.FGNB_PYTHON || '/usr/bin/python3';
 
 /** @throws Error naming Debian's package when Python or a module is missing. */
 export function runPeer<T>(name: string, args: readonly (string | number)[] = []): T {

@@ -53,7 +53,9 @@ function step([name, seconds, args]) {
       clearTimeout(late);
       running = undefined;
       const file = json(name);
-      const figures = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : undefined;
+      // A benchmark prints a line of JSON for each figure.
+      const lines = text.split('\n').filter((line) => line.startsWith('{"name"'));
+      const figures = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : lines.length > 0 ? lines.map((line) => JSON.parse(line)) : undefined; // prettier-ignore
       const ended = isLate ? `stopped after ${seconds} s` : signal ? `ended by ${signal}` : `exit code ${code}`;
       console.log(`${name}: ${ended}, ${((Date.now() - start) / 1000).toFixed(0)} s`);
       resolve({ name, code, ended, seconds: (Date.now() - start) / 1000, text, figures });

@@ -23,7 +23,7 @@ const SMALLER: ReadonlyArray<readonly [string, string]> = [
   ['lrWarmUpSteps: 50', 'lrWarmUpSteps: 2'],
   ['l1WarmUpSteps: 60', 'l1WarmUpSteps: 4'],
   ['nulls: 100', 'nulls: 10'],
-  ['samples: 64', 'samples: 8'],
+  ['samples: 64', 'samples: 2'],
   ['samples: 32', 'samples: 8'],
 ];
 const STEPS = 15;
