@@ -129,10 +129,10 @@ const CALLS: ReadonlyArray<[was: string, kind: string, ids: string[], call: () =
   [
     'train(world, { …, samples: 128 })',
     'sae',
-    ['b827f5445ccae7ae'],
+    ['d303edca8a8d5e0f'],
     () => fg.synthetic.train(hand, { ...train, samples: 128 }),
   ],
-  ['train(world, { …, seed: 2 })', 'sae', ['b9f5053b527cb2ad'], () => fg.synthetic.train(hand, { ...train, seed: 2 })],
+  ['train(world, { …, seed: 2 })', 'sae', ['7e6ee07ddd45bfbf'], () => fg.synthetic.train(hand, { ...train, seed: 2 })],
   [
     'twinActivations(twins, { samples: 200 })',
     'activations',
