@@ -72,10 +72,10 @@ describe('training finds a planted dictionary', () => {
       architecture: 'topk',
       k: 2,
       dSae: 48,
-      steps: 1500,
-      trainBatchSizeTokens: 256,
-      lr: 5e-3,
-      lrDecaySteps: 300,
+      steps: 600,
+      trainBatchSizeTokens: 128,
+      lr: 1e-2,
+      lrDecaySteps: 200,
       deadFeatureWindow: 50,
       auxLossCoefficient: 1 / 32,
     });
@@ -86,10 +86,10 @@ describe('training finds a planted dictionary', () => {
   it('standard', async () => {
     const { sae, history } = await trainSae(matrixSource(world.x), {
       dSae: 48,
-      steps: 1500,
-      trainBatchSizeTokens: 256,
-      lr: 5e-3,
-      lrDecaySteps: 300,
+      steps: 700,
+      trainBatchSizeTokens: 128,
+      lr: 1e-2,
+      lrDecaySteps: 200,
       l1Coefficient: 0.3,
       l1WarmUpSteps: 75,
     });

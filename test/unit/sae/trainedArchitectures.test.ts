@@ -132,7 +132,7 @@ describe('the threshold of a batchtopk SAE', () => {
         ...common,
         architecture: 'batchtopk',
         k: 2,
-        steps: 600,
+        steps: 400,
         normalizeActivations: 'expected_average_only_in',
       });
       const held = large(planted(512, 3));
