@@ -92,7 +92,7 @@ describe.skipIf(!CHROMIUM)('regions of a map', () => {
         return { text: title.querySelector('span:not(.cut)')!.textContent, seen: own.right <= box.right + 1 };
       }),
     );
-    expect(cut).toEqual([{ text: '1', seen: true }, { text: '2', seen: true }]); // prettier-ignore
+    expect(cut).toEqual([{ text: '1L', seen: true }, { text: '2L', seen: true }]); // prettier-ignore
     await page.screenshot({ path: path.join(screenshots, `map-regions-${name}.png`) });
     await page.context().close();
   });

@@ -8,6 +8,10 @@ export const MAP_CSS = `
 .fg-map[data-size="narrow"] .maps { gap: 2px; }
 .fg-map[data-size="narrow"] .foot { flex-wrap: nowrap; }
 .fg-map[data-size="narrow"] .legend { max-width: 72%; }
+.fg-map .heading, .fg-map .maps { container-type: inline-size; }
+@container (max-width: 300px) { .fg-map[data-size] .heading .caption .counts { display: none; } }
+@container (max-width: 460px) { .fg-map[data-size] .foot { flex-wrap: wrap; } .fg-map[data-size] .legend { max-width: 100%; } .fg-map[data-size] .provenance { margin-left: 0; } .fg-map .legend .bars { width: 96px; } }
+@container (max-width: 260px) { .fg-map .legend .bars { width: 60px; } }
 .fg-map .group-bar { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; padding: 8px 10px 0; flex: none; }
 .fg-map .group-bar .words { flex: 1; min-width: 160px; }
 .fg-map .group-bar .fg-none { margin: 0 0 0 auto; }
