@@ -1,5 +1,4 @@
 /** fg.sae.train with a list of options: one pass of the model, each SAE as it is alone. */
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -10,9 +9,7 @@ import { matrix } from '#kernel/compute/matrix.js';
 import { columnMeans } from '#kernel/compute/rows.js';
 import type { LanguageModel } from '#kernel/models/types.js';
 import { modelSources } from '#kernel/sae/source.js';
-import { CELL_LANGUAGE } from '#protocol/notebook.js';
 import { collectingContext, type CollectedContext } from '#test/kit/context.js';
-import { ensureKernelBuilt, kernelCli, root } from '#test/kit/kernel.js';
 import { CONFIGS, tokenizer } from '#test/kit/model.js';
 
 beforeAll(() => initDevice({ device: 'cpu' }));
@@ -264,34 +261,4 @@ it('activations that are not kept are still captured once for readers of several
   const { sequences, context } = tokens;
   expect(rows).toEqual([1, 1, 1].map(() => sequences * context));
   expect(ran()).toBe(sequences);
-});
-
-it('killed again and again with its process goes on, each to the SAE that it is alone', async () => {
-  ensureKernelBuilt();
-  const { context } = await session();
-  const folder = context.notebookFolder;
-  fs.cpSync(path.join(root, 'examples/models/tiny-stories-1L'), path.join(folder, 'model'), { recursive: true });
-  const source = `
-const lm = await fg.models.load('model')
-const text = fg.datasets.stories({ stories: 60, context: 32 })
-let killAt = params.killAt
-const onProgress = ({ unit, done }) => unit === 'steps' && done >= killAt && process.kill(process.pid, 'SIGKILL')
-const list = fg.sae.grid({ hook: '${mlp.hook}', features: 64, architecture: 'topk', k: [4, 8], steps: 100, trainBatchSizeTokens: 128 })
-list.push({ ...list[0], hook: 'blocks.0.hook_resid_post', baseline: 'softFrozenDecoder' })
-const made = params.alone ? [] : await fg.sae.train(lm, text, list.map((one) => ({ ...one, onProgress })))
-if (params.alone) for (const one of list) made.push(await fg.sae.train(lm, text, { ...one, fresh: true }))
-fg.keyFigure('SAEs', made.map(({ id }) => id).join())
-`;
-  const cells = [{ id: 'c1', kind: 'code', language: CELL_LANGUAGE, source }];
-  fs.writeFileSync(path.join(folder, 'train.fgnb'), JSON.stringify({ fgnb: 1, metadata: {}, cells }));
-  const run = (params: Record<string, unknown>): { status: number | null; ids: string | undefined } => {
-    const given = Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${String(value)}`]);
-    const args = [kernelCli, 'run', 'train.fgnb', '--device', 'cpu', '--json', ...given];
-    const { status, stdout } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
-    return { status, ids: /"SAEs":"([0-9a-f,]{194})"/.exec(stdout)?.[1] };
-  };
-  for (const killAt of [60, 220]) expect(run({ killAt }).status, `killed at ${killAt}`).not.toBe(0);
-  const found = run({ killAt: 1e9 });
-  expect(found).toMatchObject({ status: 0, ids: expect.any(String) });
-  expect(run({ alone: true }).ids).toBe(found.ids);
 });
