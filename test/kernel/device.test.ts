@@ -169,7 +169,7 @@ describe('the kernel on a device', () => {
     expect([none.status, none.stderr]).toEqual([2, expect.stringContaining('webgpu cannot be used: ')]);
   });
 
-  it('is that of the command line, else that of the notebook, else the fastest that works', async () => {
+  it('is that of the command line, else that of the notebook, else the fastest of this host', async () => {
     // A run prints what a cell throws.
     const source = 'throw new Error(`device ${fg.device.info().device}`)';
     const run = (device: unknown, ...more: string[]) => {
