@@ -1,5 +1,6 @@
 /** The largest positive entries of a whole batch: what BatchTopK keeps. */
 import type { Block } from './block.js';
+import { foundEntries } from './selectFiring.js';
 import type { RowEntries } from './sparseGradient.js';
 
 /** Bins of positive float32 numbers by the upper half of their bits, which order as the numbers do. */
@@ -64,25 +65,8 @@ function guessOf({ z, rows }: Block, dSae: number, count: number): number {
 }
 
 /** The entries above a bound, with their values in z. */
-function above({ rows, memory }: Block, bound: number, expected: number): RowEntries {
-  const indptr = new Uint32Array(rows + 1);
-  let features = new Int32Array(2 * expected);
-  let values = new Float32Array(2 * expected);
-  for (let i = 0; i < rows; i++) {
-    const found = memory.above(i, bound);
-    const end = (indptr[i + 1] = indptr[i] + found);
-    if (end > values.length) [features, values] = [grown(features, 2 * end), grown(values, 2 * end)];
-    features.set(memory.which.subarray(0, found), indptr[i]);
-    values.set(memory.values.subarray(0, found), indptr[i]);
-  }
-  return { rows, indptr, features, values };
-}
-
-function grown<A extends Int32Array | Float32Array>(array: A, length: number): A {
-  const more = new (array.constructor as new (length: number) => A)(length);
-  more.set(array);
-  return more;
-}
+const above = (block: Block, bound: number, count: number): RowEntries =>
+  foundEntries(block, 2 * count, (row) => block.memory.above(row, bound));
 
 /** The count-th largest positive value, and how many equal to it are among the first `count`; 0 where there are fewer. */
 function boundOf(z: Float32Array, count: number): { bound: number; ties: number } {

@@ -49,17 +49,31 @@ export const rectify = ({ memory, z }: Block): number => memory.rectify(z.length
 export const touched = (value: number): boolean => !Object.is(value, 0);
 
 /** The touched entries of a block of features. */
-export function touchedEntries({ rows, memory }: Block, count: number): RowEntries {
+export const touchedEntries = (block: Block, count: number): RowEntries =>
+  foundEntries(block, count, (row) => block.memory.touched(row));
+
+/**
+ * The entries that `find` finds row by row in a block's memory.
+ * @param expected room for so many; more is made where they are more
+ */
+export function foundEntries({ rows, memory }: Block, expected: number, find: (row: number) => number): RowEntries {
   const indptr = new Uint32Array(rows + 1);
-  const features = new Int32Array(count);
-  const values = new Float32Array(count);
+  let features = new Int32Array(expected);
+  let values = new Float32Array(expected);
   for (let i = 0; i < rows; i++) {
-    const found = memory.touched(i);
+    const found = find(i);
+    const end = (indptr[i + 1] = indptr[i] + found);
+    if (end > values.length) [features, values] = [grown(features, 2 * end), grown(values, 2 * end)];
     features.set(memory.which.subarray(0, found), indptr[i]);
     values.set(memory.values.subarray(0, found), indptr[i]);
-    indptr[i + 1] = indptr[i] + found;
   }
   return { rows, indptr, features, values };
+}
+
+function grown<A extends Int32Array | Float32Array>(array: A, length: number): A {
+  const more = new (array.constructor as new (length: number) => A)(length);
+  more.set(array);
+  return more;
 }
 
 /** Writes entries over block.z: features where they fire, zero elsewhere. */

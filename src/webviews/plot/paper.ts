@@ -1,5 +1,6 @@
 /** A drawing on paper: while its page is printed, its picture at the width of the paper stands in its place. */
 import { el } from '../ui/dom.js';
+import { paintedCanvas } from '../ui/picture.js';
 import { svgOf } from './vectorPen.js';
 
 /** CSS pixels between the margins of A4 and US Letter. */
@@ -26,11 +27,10 @@ function asVectors({ title, width, height, draw }: PaperPicture): Element {
   return document.importNode(new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement, true);
 }
 
-function asPixels({ title, width, height, draw }: PaperPicture): Element {
-  const canvas = el('canvas', { role: 'img', aria: { label: title } });
-  [canvas.width, canvas.height] = [Math.round(RATIO * width), Math.round(RATIO * height)];
-  const context = canvas.getContext('2d');
-  if (context) draw(context, RATIO);
+function asPixels(picture: PaperPicture): Element {
+  const canvas = paintedCanvas(picture, RATIO, (c) => picture.draw(c, RATIO));
+  canvas.setAttribute('role', 'img');
+  canvas.setAttribute('aria-label', picture.title);
   return canvas;
 }
 

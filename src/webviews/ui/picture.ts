@@ -9,16 +9,21 @@ export function base64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
+interface Size {
+  width: number;
+  height: number;
+}
+
 /**
- * PNG bytes as base64.
+ * A canvas with a drawing on it.
  * @param scale pixels per unit of `size`; `paint` draws with it.
  * @throws Error where the browser gives no canvas of this size
  */
-export async function pictureBase64(
-  size: { width: number; height: number },
+export function paintedCanvas(
+  size: Size,
   scale: number,
   paint: (c: CanvasRenderingContext2D) => void,
-): Promise<string> {
+): HTMLCanvasElement {
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [Math.round(size.width * scale), Math.round(size.height * scale)];
   if (Math.max(canvas.width, canvas.height) > MAX_SIDE)
@@ -26,6 +31,12 @@ export async function pictureBase64(
   const context = canvas.getContext('2d');
   if (!context) throw new Error('this browser gives no canvas to draw the picture on');
   paint(context);
+  return canvas;
+}
+
+/** PNG bytes of such a canvas as base64. */
+export async function pictureBase64(...drawing: Parameters<typeof paintedCanvas>): Promise<string> {
+  const canvas = paintedCanvas(...drawing);
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/png'));
   if (!blob) throw new Error('the browser could not encode the picture');
   return base64(new Uint8Array(await blob.arrayBuffer()));
