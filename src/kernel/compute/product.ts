@@ -1,6 +1,6 @@
 /** The product of typed arrays by way of tensors, which start-up checks compare with float64. */
 import type { GemmOptions } from './gemm.js';
-import { tf } from './tf.js';
+import { tf, valuesOf } from './tf.js';
 
 /** op(A) [m × k] · op(B) [k × n] as in gemm(), on the backend in use, read back synchronously. */
 export function productThroughTf(
@@ -11,9 +11,9 @@ export function productThroughTf(
   k: number,
   o: GemmOptions = {},
 ): Float32Array {
-  return tf.tidy(() => {
+  return valuesOf(() => {
     const left = tf.tensor2d(a, o.transA ? [k, m] : [m, k]);
     const right = tf.tensor2d(b, o.transB ? [n, k] : [k, n]);
-    return tf.matMul(left, right, o.transA, o.transB).dataSync() as Float32Array;
+    return tf.matMul(left, right, o.transA, o.transB);
   });
 }

@@ -7,3 +7,15 @@ import * as tf from '@tensorflow/tfjs';
 tf.enableProdMode();
 
 export { tf };
+
+/**
+ * The values of the tensor that `make` gives, a copy; all tensors made on the way are disposed. What a tidy returns is
+ * searched for tensors, entry by entry: of an array of millions that takes longer than the work itself.
+ */
+export function valuesOf(make: () => tf.Tensor): Float32Array {
+  let values: Float32Array | undefined;
+  tf.tidy(() => {
+    values = make().dataSync<'float32'>().slice();
+  });
+  return values!;
+}

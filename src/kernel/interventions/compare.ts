@@ -2,7 +2,7 @@
 import { filled } from '../verb/filled.js';
 import type { ComparisonDescriptor } from '../../protocol/display.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { tf } from '../compute/tf.js';
+import { valuesOf } from '../compute/tf.js';
 import type { ForwardOptions, LanguageModel } from '../models/types.js';
 import { encodePrompt } from '../models/prompt.js';
 import { seed } from '../verb/common.js';
@@ -37,12 +37,9 @@ interface Prediction {
  */
 function prediction(model: LanguageModel, prompt: string, ids: Int32Array, edits: ForwardOptions['edits']): Prediction {
   const kept = ids.slice(Math.max(0, ids.length - model.config.context));
-  const logits = tf.tidy(() => {
+  const logits = valuesOf(() => {
     const { logits } = model.forward(kept, 1, { edits, offset: ids.length - kept.length, sequence: 0 });
-    return logits!
-      .slice([0, kept.length - 1, 0], [1, 1, -1])
-      .dataSync<'float32'>()
-      .slice();
+    return logits!.slice([0, kept.length - 1, 0], [1, 1, -1]);
   });
   const top = logits.reduce((m, v) => Math.max(m, v), -Infinity);
   const p = Float64Array.from(logits, (v) => Math.exp(v - top));

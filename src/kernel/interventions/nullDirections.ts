@@ -9,7 +9,7 @@ import { captureActivations, capturedWidth } from '../models/capture.js';
 import type { CallOptions } from '../compute/call.js';
 import { row, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
-import { tf } from '../compute/tf.js';
+import { tf, valuesOf } from '../compute/tf.js';
 import { meanAndStd } from '../compute/statistics.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
 import { nullName } from '../present/interventions.js';
@@ -41,11 +41,8 @@ function peersOf(list: readonly Intervention[]): Intervention['peers'] {
 function measured(list: readonly Intervention[], note: (sizes: Sizes) => void): Intervention {
   const run: HookEdit = (x, hook, context) => {
     const changed = list.reduce((at, { edit }) => edit(at, hook, context), x);
-    const { shape, data } = tf.tidy(() => {
-      const size = changeNorms(changed.sub(x));
-      return { shape: size.shape, data: size.dataSync<'float32'>().slice() };
-    });
-    note({ sequence: context.sequence, shape, data });
+    const shape = x.shape.map((length, axis) => (axis < 2 ? length : 1));
+    note({ sequence: context.sequence, shape, data: valuesOf(() => changeNorms(changed.sub(x))) });
     return changed;
   };
   const peers = peersOf(list);

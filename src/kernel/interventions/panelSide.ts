@@ -9,7 +9,7 @@ import { minOf } from '../../protocol/lists.js';
 import type { FeatureLabel } from '../../protocol/tokens.js';
 import { matrix } from '../compute/matrix.js';
 import type { SparseRows } from '../compute/sparse.js';
-import { tf } from '../compute/tf.js';
+import { valuesOf } from '../compute/tf.js';
 import { divergence, logSoftmax } from '../compute/logits.js';
 import { LruMap } from '../compute/lru.js';
 import type { ForwardOptions, LanguageModel } from '../models/types.js';
@@ -132,12 +132,7 @@ export class InterventionsSide {
     const hooks = [...new Set(this.saes.map(({ hook }) => hook))];
     const { logits, captured } = this.model.forward(ids, 1, { capture: hooks, ...(edits && { edits }) });
     try {
-      const last = tf.tidy(() =>
-        logits!
-          .slice([0, ids.length - 1, 0], [1, 1, -1])
-          .dataSync<'float32'>()
-          .slice(),
-      );
+      const last = valuesOf(() => logits!.slice([0, ids.length - 1, 0], [1, 1, -1]));
       if (!last.every(Number.isFinite))
         throw new Error(
           `${this.model.name} gives no finite probabilities: the change is too large. Take a smaller value.`,

@@ -2,7 +2,9 @@
 import { capturedWidth, requireTokenizer } from '../models/capture.js';
 import { breathe, checkAborted } from '../compute/call.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
+import { tf } from '../compute/tf.js';
 import { requireHook } from '../models/hooks.js';
+import { knownHooks } from '../models/known.js';
 import type { ForwardOptions, LanguageModel, TokenSet } from '../models/types.js';
 import { editsOf, requireRunnable, type Intervention } from './intervention.js';
 import { batchTokens as ofPass, SAMPLES, type RunOptions } from './options.js';
@@ -90,6 +92,7 @@ export async function* variantRuns(
   const edited = [...new Set(variants.flat().map((i) => i.hook))].filter((hook) => order(hook) <= order(stopAt));
   const edits = variants.map((set) => editsOf(set.filter((i) => edited.includes(i.hook))));
   const capture = [...new Set([...hooks, ...edited])];
+  const shared = knownHooks(model, edited, capture);
   const perBlock = Math.max(1, Math.floor(batchTokens / context));
   for (let first = 0; first < count; first += perBlock) {
     checkAborted(options.signal, 'effects of an intervention');
@@ -97,16 +100,21 @@ export async function* variantRuns(
     const ids = tokens.tokens.slice(first * context, (first + sequences) * context);
     const rows = (side: Map<string, Activation>): Matrix[] =>
       hooks.map((hook) => matrix(sequences * context, capturedWidth(model, hook), side.get(hook)!.data));
-    const before = await captured(model, ids, sequences, { capture, stopAt, sequence: first });
+    const before = await captured(model, ids, sequences, { capture: [...capture, ...shared], stopAt, sequence: first });
+    const known = new Map(shared.map((hook) => [hook, tf.tensor(before.get(hook)!.data, before.get(hook)!.shape)]));
     const after: Variant[] = [];
-    for (const edit of edits) {
-      const side = await captured(model, ids, sequences, { capture, stopAt, edits: edit, sequence: first });
-      const firstEdited = new Int32Array(sequences).fill(context);
-      for (const hook of edited)
-        noteFirstDifference(before.get(hook)!, side.get(hook)!, isPerPair(hook), context, firstEdited);
-      after.push({ rows: rows(side), firstEdited });
-      await breathe();
-      checkAborted(options.signal, 'effects of an intervention');
+    try {
+      for (const edit of edits) {
+        const side = await captured(model, ids, sequences, { capture, stopAt, edits: edit, known, sequence: first });
+        const firstEdited = new Int32Array(sequences).fill(context);
+        for (const hook of edited)
+          noteFirstDifference(before.get(hook)!, side.get(hook)!, isPerPair(hook), context, firstEdited);
+        after.push({ rows: rows(side), firstEdited });
+        await breathe();
+        checkAborted(options.signal, 'effects of an intervention');
+      }
+    } finally {
+      for (const x of known.values()) x.dispose();
     }
     yield { first, sequences, before: rows(before), variants: after };
     options.onProgress?.({ label: 'before and after', done: first + sequences, total: count, unit: 'sequences' });

@@ -104,6 +104,7 @@ export function share<T extends tf.Tensor>(x: T): T {
 export class HookRun {
   readonly captured = new Map<string, tf.Tensor>();
   private readonly capture: ReadonlySet<string>;
+  private readonly knownBy: NonNullable<ForwardOptions['known']>;
   private readonly edits: NonNullable<ForwardOptions['edits']>;
   private readonly stopAt: string | undefined;
   private readonly context: EditContext;
@@ -114,6 +115,7 @@ export class HookRun {
     this.context = { tokens, batch, time: tokens.length / batch, offset, sequence };
     this.capture = new Set(options.capture ?? []);
     this.edits = options.edits ?? new Map();
+    this.knownBy = options.known ?? new Map();
     this.stopAt = options.stopAt;
     for (const hook of [...this.capture, ...this.edits.keys()]) requireHook(hooks, hook);
     if (this.stopAt === undefined) return;
@@ -128,6 +130,11 @@ export class HookRun {
   /** Whether anything happens at this hook: some activations are computed only when asked for. */
   wants(hook: string): boolean {
     return this.capture.has(hook) || this.edits.has(hook) || this.stopAt === hook;
+  }
+
+  /** What a pass without edits left at a hook, where the caller gives it. */
+  known<T extends tf.Tensor>(hook: string): T | undefined {
+    return this.knownBy.get(hook) as T | undefined;
   }
 
   /** Passes an activation through its hook. */

@@ -53,10 +53,16 @@ export class Pass {
 
   /** Embedding, blocks and final norm: [B, T, d], as ln_final.hook_normalized holds it. */
   residual(tokens: Int32Array, batch: number, length: number): tf.Tensor3D {
-    let x = tf.tidy(() => this.embed(tokens, batch, length)); // [B, T, d]
-    for (let layer = 0; layer < this.config.layers; layer++) {
+    const { layers } = this.config;
+    // The last one known: all before it is.
+    let layer = layers - 1;
+    while (layer >= 0 && !this.run.known(`blocks.${layer}.hook_resid_pre`)) layer--;
+    let x: tf.Tensor3D =
+      this.run.known(`blocks.${layer}.hook_resid_pre`) ?? tf.tidy(() => this.embed(tokens, batch, length)); // [B, T, d]
+    for (layer = Math.max(layer, 0); layer < layers; layer++) {
       const before = x;
-      x = tf.tidy(() => this.block(before, layer)); // [B, T, d]
+      const at = layer;
+      x = tf.tidy(() => this.block(before, at)); // [B, T, d]
     }
     return this.norm(x, this.model.names.lnFinal, 'ln_final', 'before weight');
   }
@@ -80,15 +86,19 @@ export class Pass {
     const names = this.model.names.blocks[layer];
     const at = `blocks.${layer}`;
     const x = run.at(`${at}.hook_resid_pre`, input); // [B, T, d]
-    let attnOut = this.attention(this.norm(x, names.ln1, `${at}.ln1`), layer);
-    if (names.ln1Post) attnOut = this.norm(attnOut, names.ln1Post, `${at}.ln1_post`);
-    attnOut = run.at(`${at}.hook_attn_out`, attnOut);
+    const readByAttention = (): tf.Tensor3D => {
+      const out = this.attention(this.norm(x, names.ln1, `${at}.ln1`), layer);
+      return names.ln1Post ? this.norm(out, names.ln1Post, `${at}.ln1_post`) : out;
+    };
+    const attnOut = run.at(`${at}.hook_attn_out`, run.known<tf.Tensor3D>(`${at}.hook_attn_out`) ?? readByAttention());
     const afterAttention = x.add<tf.Tensor3D>(attnOut); // [B, T, d]
     const mid = this.config.parallelResidual ? afterAttention : run.at(`${at}.hook_resid_mid`, afterAttention);
     const mlpIn = run.at(`${at}.hook_mlp_in`, this.config.parallelResidual ? x : mid);
-    let mlpOut = this.mlp(this.norm(mlpIn, names.ln2, `${at}.ln2`), names, at);
-    if (names.ln2Post) mlpOut = this.norm(mlpOut, names.ln2Post, `${at}.ln2_post`);
-    mlpOut = run.at(`${at}.hook_mlp_out`, mlpOut);
+    const readByMlp = (): tf.Tensor3D => {
+      const out = this.mlp(this.norm(mlpIn, names.ln2, `${at}.ln2`), names, at);
+      return names.ln2Post ? this.norm(out, names.ln2Post, `${at}.ln2_post`) : out;
+    };
+    const mlpOut = run.at(`${at}.hook_mlp_out`, run.known<tf.Tensor3D>(`${at}.hook_mlp_out`) ?? readByMlp());
     return run.at(`${at}.hook_resid_post`, mid.add<tf.Tensor3D>(mlpOut)); // [B, T, d]
   }
 

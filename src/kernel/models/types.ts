@@ -185,6 +185,11 @@ export interface ForwardOptions {
   edits?: ReadonlyMap<string, readonly HookEdit[]>;
   /** Stop right after this hook; logits are then undefined. */
   stopAt?: string;
+  /**
+   * Activations of the same tokens, without an edit, by hook: taken where they stand in for work (known.ts says which do).
+   * The caller keeps and disposes them.
+   */
+  known?: ReadonlyMap<string, tf.Tensor>;
   /** For edits: position in the text of each sequence's first token; default 0. */
   offset?: number;
   /**

@@ -44,6 +44,21 @@ export const EMPTY_BUFFER: BufferState = {
   epochRows: 0,
 };
 
+/** Rows of `slots` in the order given, the first columns of each times `scale`. */
+function copyRows(
+  slots: Float32Array,
+  order: Uint32Array,
+  out: Float32Array,
+  { width, scale, scaledColumns }: { width: number; scale: number; scaledColumns: number },
+): void {
+  for (let i = 0, to = 0; i < order.length; i++) {
+    let from = order[i] * width;
+    const [scaledTo, end] = [to + scaledColumns, to + width];
+    while (to < scaledTo) out[to++] = slots[from++] * scale;
+    while (to < end) out[to++] = slots[from++];
+  }
+}
+
 /** Serves shuffled batches of a source; see the head of this file. */
 export class ActivationBuffer {
   private slots = new Float32Array(0);
@@ -75,14 +90,9 @@ export class ActivationBuffer {
     const { batchSize, scale = 1, scaledColumns = this.source.width } = this.options;
     if (this.serveEnd - this.served < batchSize && !(await this.refill())) return false;
     const { width } = this.source;
-    for (let i = 0; i < batchSize; i++) {
-      const slot = this.order[this.served++];
-      const from = slot * width;
-      const to = i * width;
-      for (let j = 0; j < scaledColumns; j++) out[to + j] = this.slots[from + j] * scale;
-      for (let j = scaledColumns; j < width; j++) out[to + j] = this.slots[from + j];
-      this.free.push(slot);
-    }
+    const served = this.order.subarray(this.served, (this.served += batchSize));
+    copyRows(this.slots, served, out, { width, scale, scaledColumns });
+    for (const slot of served) this.free.push(slot);
     return true;
   }
 

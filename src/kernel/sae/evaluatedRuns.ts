@@ -4,6 +4,7 @@ import { matrix, type Matrix } from '../compute/matrix.js';
 import { tf } from '../compute/tf.js';
 import { captureActivations, type CaptureOptions, type CapturedBlock } from '../models/capture.js';
 import { editsOf, type Intervention } from '../models/edits.js';
+import { knownHooks } from '../models/known.js';
 import type { HookEdit, LanguageModel, TokenSet } from '../models/types.js';
 import type { PositionScores } from './nextToken.js';
 
@@ -35,7 +36,7 @@ export interface EvaluatedRuns {
 }
 
 export class TensorRuns implements EvaluatedRuns {
-  #batch: (EvaluatedBatch & { logits: Float32Array }) | undefined;
+  #batch: (EvaluatedBatch & { logits: Float32Array; known: Map<string, tf.Tensor> }) | undefined;
 
   constructor(private readonly at: EvaluatedModel) {}
 
@@ -43,25 +44,27 @@ export class TensorRuns implements EvaluatedRuns {
     const { model, hook, interventions } = this.at;
     const { ids, sequence } = batch;
     const edits = editsOf(interventions);
-    const { logits, captured } = model.forward(ids, batch.batch, { capture: [hook], edits, sequence });
+    // Interventions of a later pass would act once more on what they changed in this one.
+    const shared = interventions.length > 0 ? [] : knownHooks(model, [hook]);
+    const capture = [...new Set([hook, ...shared])];
+    this.end();
+    const { logits, captured } = model.forward(ids, batch.batch, { capture, edits, sequence });
+    const known = new Map(shared.map((name) => [name, captured.get(name)!]));
     const activation = captured.get(hook)!;
-    try {
-      const cols = activation.size / ids.length;
-      const x = matrix(ids.length, cols, activation.dataSync<'float32'>());
-      this.#batch = { ...batch, logits: logits!.dataSync<'float32'>() };
-      return Promise.resolve({ x, scores: this.#scores(this.#batch.logits) });
-    } finally {
-      logits?.dispose();
-      activation.dispose();
-    }
+    const cols = activation.size / ids.length;
+    const x = matrix(ids.length, cols, activation.dataSync<'float32'>().slice());
+    this.#batch = { ...batch, logits: logits!.dataSync<'float32'>(), known };
+    logits?.dispose();
+    if (!known.has(hook)) activation.dispose();
+    return Promise.resolve({ x, scores: this.#scores(this.#batch.logits) });
   }
 
   replaced(x: Float32Array): Promise<PositionScores> {
     const { model, hook, interventions } = this.at;
-    const { ids, batch, sequence } = this.#batch!;
+    const { ids, batch, sequence, known } = this.#batch!;
     const edits = new Map<string, readonly HookEdit[]>(editsOf(interventions));
     edits.set(hook, [(activation: tf.Tensor) => tf.tensor(x, activation.shape)]);
-    const { logits } = model.forward(ids, batch, { edits, sequence });
+    const { logits } = model.forward(ids, batch, { edits, known, sequence });
     try {
       return Promise.resolve(this.#scores(logits!.dataSync<'float32'>()));
     } finally {
@@ -89,6 +92,7 @@ export class TensorRuns implements EvaluatedRuns {
   }
 
   end(): void {
+    for (const x of this.#batch?.known.values() ?? []) x.dispose();
     this.#batch = undefined;
   }
 }

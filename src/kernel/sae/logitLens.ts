@@ -1,6 +1,6 @@
 /** What a feature writes, read through the unembedding: the tokens whose logits its decoder row raises and lowers most. */
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
-import { tf } from '../compute/tf.js';
+import { tf, valuesOf } from '../compute/tf.js';
 import { topKRows } from '../compute/topk.js';
 import type { LanguageModel } from '../models/types.js';
 import { flag, whole, type Given } from '../verb/option.js';
@@ -89,9 +89,7 @@ export async function* logitBlocks(
     checkAborted(signal, 'logit lens');
     const count = Math.min(rows, dSae - first);
     const directions = sae.W_dec.data.slice(first * dModel, (first + count) * dModel);
-    const logits = tf.tidy(() =>
-      model.unembed(tf.tensor3d(directions, [1, count, dModel]), foldNorm).dataSync<'float32'>(),
-    );
+    const logits = valuesOf(() => model.unembed(tf.tensor3d(directions, [1, count, dModel]), foldNorm));
     yield { first, count, logits };
     onProgress?.({ label: 'logit lens', done: first + count, total: dSae, unit: 'features' });
     await breathe();

@@ -8,6 +8,7 @@ import { toBf16, fromBf16 } from '#kernel/io/ndarray.js';
 import { rotaryFrequencies } from '#kernel/models/positions.js';
 import { TransformerModel } from '#kernel/models/transformer.js';
 import { modelOf, randomWeights, tokenizer } from '#test/kit/model.js';
+import { expectKnownBits } from '#test/kit/knownPasses.js';
 import { relativeError } from '#test/kit/numbers.js';
 import { inverseFrequencies, rmsReference } from './rmsReference.js';
 
@@ -110,6 +111,13 @@ function expectedOf(json: JsonObject, weights: ReturnType<typeof randomWeights>)
     }
   return joined;
 }
+
+it('gives the bits of the whole pass of Gemma 2 where activations before a change are known', () => {
+  const config = readConfig(CONFIGS['Gemma 2']);
+  const model = modelOf(config, randomWeights(config, 4));
+  expectKnownBits(model, tokens, B);
+  model.dispose();
+});
 
 describe.each(Object.entries(CONFIGS))('a model of %s', (_, json) => {
   const config = readConfig(json);
