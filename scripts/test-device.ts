@@ -134,7 +134,7 @@ async function evaluation(device: GraphDevice, name: string): Promise<Found> {
 /** Steps of both from one seed, the first features dead after a while: losses of every step. */
 async function training(device: GraphDevice, name: string): Promise<Found> {
   const { dIn, dSae, steps, batch } = sizes;
-  const options = { ...trainedKinds(4)[name], dSae, steps, trainBatchSizeTokens: batch, lr: 1e-3, deadFeatureWindow: 5, logEvery: 1 }; // prettier-ignore
+  const options = { ...trainedKinds(4, dIn)[name], dSae, steps, trainBatchSizeTokens: batch, lr: 1e-3, deadFeatureWindow: 5, logEvery: 1 }; // prettier-ignore
   const source = () => trainingSource(options.architecture, planted(4 * batch, 2, dIn));
   const onDevice = await trainSae(source(), { ...options, device });
   const onCpu = await trainSae(source(), options);

@@ -3,6 +3,7 @@ import { matrix, type Matrix } from '#kernel/compute/matrix.js';
 import { Random } from '#kernel/compute/random.js';
 import type { ShuffledProduct } from '#kernel/compute/shuffledNorms.js';
 import type { SparseRows } from '#kernel/compute/sparse.js';
+import { aroundSides } from '#kernel/crosscoder/run.js';
 import { singularValues } from '#kernel/correlation/coordinates.js';
 import { readConfig } from '#kernel/models/config.js';
 import type { ModelConfig, TokenSet } from '#kernel/models/types.js';
@@ -61,8 +62,12 @@ export function saeOfKind(config: Partial<SaeConfig>, dIn: number, dSae: number,
   return saeOf(weights, { ...config, dIn });
 }
 
-/** Trainings whose steps run on a device: every architecture and penalty that has a graph, with a few features a token. */
-export function trainedKinds(k = 3): Record<string, SaeTrainOptions> {
+/**
+ * Trainings whose steps run on a device: every architecture and penalty, what holds a decoder near its start, and
+ * crosscoders of two sides, with a few features a token. @param width of the activations
+ */
+export function trainedKinds(k = 3, width = 12): Record<string, SaeTrainOptions> {
+  const sides = (dedicated: number[]) => aroundSides({ offsets: [0, 5, width], dedicated });
   const jump = { architecture: 'jumprelu', jumpreluInitThreshold: 0.05, preActLossCoefficient: 1e-3, l0Coefficient: 0.02 } as const; // prettier-ignore
   return {
     standard: { l1Coefficient: 0.1 },
@@ -88,6 +93,10 @@ export function trainedKinds(k = 3): Record<string, SaeTrainOptions> {
     transcoder: { architecture: 'transcoder', l1Coefficient: 0.1 },
     'skip transcoder': { architecture: 'skip_transcoder', l1Coefficient: 0.1 },
     'jumprelu skip transcoder': { ...jump, architecture: 'jumprelu_skip_transcoder' },
+    'standard, decoder held softly': { l1Coefficient: 0.1, baseline: 'softFrozenDecoder' },
+    'crosscoder, standard, dedicated': { l1Coefficient: 0.05, around: sides([4, 3]) },
+    'crosscoder, topk': { architecture: 'topk', k, around: sides([0, 0]) },
+    'crosscoder, batchtopk, dedicated': { architecture: 'batchtopk', k, around: sides([4, 3]) },
   };
 }
 

@@ -60,8 +60,8 @@ const GRAPHS: Record<GraphWork, { work: string; why: string }> = {
     why: 'with interventions, while weights are trained, parts that several processes make: cpu',
   },
   training: {
-    work: 'SAE training',
-    why: 'matching pursuit, softly frozen decoders, crosscoders, sweeps: cpu',
+    work: 'training of SAEs, their baselines and crosscoders',
+    why: 'matching pursuit, sweeps: cpu',
   },
   decoding: {
     work: 'SAE decoding of fg.sae.evaluate',

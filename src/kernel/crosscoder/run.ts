@@ -10,10 +10,12 @@
 import { matrix } from '../compute/matrix.js';
 import { rowNorms } from '../compute/rows.js';
 import type { TrainingRun } from '../sae/architectures/training.js';
+import type { Parts } from '../sae/architectures/trainingOnDevice.js';
 import type { Parameters } from '../sae/parameters.js';
 import { scaleRows } from '../sae/fold.js';
 import { coefficientAt } from '../sae/schedule.js';
 import { rectify } from '../sae/selectFiring.js';
+import type { Around } from '../sae/trainOptions.js';
 import { sideNorms } from './crosscoder.js';
 
 export interface Sides {
@@ -23,7 +25,30 @@ export interface Sides {
   readonly dedicated: readonly number[];
 }
 
-/** The run of a crosscoder around that of the architecture on joined activations. */
+/** A crosscoder around the architecture on joined activations. */
+export const aroundSides = (sides: Sides): Around => ({
+  run: (run) => crosscoderRun(run, sides),
+  onDevice: (training) => ({ ...training, key: `${training.key} of sides`, parts: partsOf(sides) }),
+});
+
+/** The sides as a graph takes them: penalties count the sum of their norms, and dedicated features have weights in one. */
+const partsOf = ({ offsets, dedicated }: Sides): Parts => ({
+  offsets,
+  open(features) {
+    if (dedicated.every((count) => count === 0)) return undefined;
+    const sides = offsets.length - 1;
+    const open = new Float32Array(features * sides).fill(1);
+    let first = 0;
+    dedicated.forEach((count, m) => {
+      open.fill(0, first * sides, (first + count) * sides);
+      for (let f = first; f < first + count; f++) open[f * sides + m] = 1;
+      first += count;
+    });
+    return open;
+  },
+});
+
+/** The run of a crosscoder around that of the architecture. */
 export function crosscoderRun(run: TrainingRun, sides: Sides): TrainingRun {
   const { l1Coefficient, l1WarmUpSteps } = run.settings;
   const penalized =

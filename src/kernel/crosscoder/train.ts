@@ -5,12 +5,12 @@ import type { JsonObject } from '../../protocol/notebook.js';
 import type { CallOptions } from '../compute/call.js';
 import { crosscoderTrainingItems } from '../present/crosscoder.js';
 import { liveItems } from '../present/training.js';
-import { KEPT_SAE, logOf, trainInto, type KeptAs, type KeptTraining } from '../sae/keptTraining.js';
+import { deviceOf, KEPT_SAE, logOf, trainInto, type KeptAs, type KeptTraining } from '../sae/keptTraining.js';
 import { LiveTraining } from '../sae/liveTraining.js';
 import type { HistoryRow } from '../sae/train.js';
 import type { Environment } from '../verb/environment.js';
 import { crosscoderOf, joinedFolder, loadCrosscoder, offsetsOf, saveSides } from './crosscoder.js';
-import { crosscoderRun } from './run.js';
+import { aroundSides } from './run.js';
 import { joinedSource, scalesOf, sidesOf, type Sources } from './source.js';
 import type { Crosscoder, Side } from './types.js';
 
@@ -70,6 +70,7 @@ export async function trainCrosscoder(
       seed: 0,
       ...asParameters({ ...options, ...(dedicated === undefined ? {} : { dedicated: [...dedicated] }) }),
       ...data.parameters,
+      ...deviceOf(options),
     },
     inputs: data.inputs,
     codeVersion: CODE_VERSION,
@@ -94,12 +95,12 @@ export async function trainCrosscoder(
       const features = options.features ?? 16 * sources.reduce((sum, { width }) => sum + width, 0);
       const counts = dedicatedFeatures(dedicated, sources.length, features);
       const sides: Side[] = sidesOf(sources).map((side, m) => ({ ...side, scale: scales[m], dedicated: counts[m] }));
-      const around = { offsets: offsetsOf(sides), dedicated: counts };
+      const around = aroundSides({ offsets: offsetsOf(sides), dedicated: counts });
       const kept = keptAs(sides);
       const joined = await trainInto(
         env,
         folder,
-        { source: () => joinedSource(sources, sides), around: (run) => crosscoderRun(run, around), kept },
+        { source: () => joinedSource(sources, sides), around, kept },
         { ...options, features, fresh },
         checkpoint,
         { ...call, watch },

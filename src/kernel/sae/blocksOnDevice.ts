@@ -25,6 +25,8 @@ export interface DeviceRun {
   leave?: (least: number) => void;
   /** The matrix that is held at its start. */
   frozen?: MatrixName;
+  /** The start of W_dec, where its rows are held near it. */
+  near?: Float32Array;
   /** Default 128 MiB. */
   bufferFloats?: number;
 }

@@ -46,8 +46,6 @@ export interface TrainingData {
   source: () => ActivationSource;
   /** Warning about the data, printed before training on it. */
   warning?: () => Promise<string | undefined>;
-  /** What is trained around the architecture's own loss. */
-  around?: SaeTrainOptions['around'];
 }
 
 /** Options that decide what the result is; `fresh` alone does not, and trains again from the first step. */
@@ -98,12 +96,15 @@ export const settingsOf = ({ ignoring, fresh: _, logs: __, from, ...own }: KeptT
   ...ignoring,
 });
 
+/** The device as a parameter of a result: others than the CPU round otherwise, which is another SAE after some steps. */
+export function deviceOf(options: Omit<KeptTraining, 'hook' | 'ignoring'>): JsonObject {
+  const place = placeOf(options, graphDevice('training'));
+  return typeof place === 'string' ? {} : { device: place.device.provider };
+}
+
 /** The identity of a run's result. */
-export function keyOf({ inputs, around }: TrainingData, options: KeptTraining): ArtifactKey {
-  const place = placeOf({ ...options, around }, graphDevice('training'));
-  // Other devices round otherwise, which is another SAE after some steps.
-  const device: JsonObject = typeof place === 'string' ? {} : { device: place.device.provider };
-  const parameters = { seed: 0, ...settingsOf(options), ...device };
+export function keyOf({ inputs }: TrainingData, options: KeptTraining): ArtifactKey {
+  const parameters = { seed: 0, ...settingsOf(options), ...deviceOf(options) };
   return { kind: 'sae', parameters, inputs, codeVersion: CODE_VERSION };
 }
 
@@ -152,7 +153,14 @@ export interface Watched {
 export async function trainInto(
   env: Environment,
   folder: string,
-  { kept = KEPT_SAE, ...data }: Pick<TrainingData, 'source' | 'warning' | 'around'> & { kept?: KeptAs },
+  {
+    kept = KEPT_SAE,
+    ...data
+  }: Pick<TrainingData, 'source' | 'warning'> & {
+    kept?: KeptAs;
+    /** What is trained around the architecture's own loss. */
+    around?: SaeTrainOptions['around'];
+  },
   { hook: _, hookOut: _out, cache: _cache, ignoring: __, features, fresh, logs: ___, ...rest }: KeptTraining,
   checkpoint: string,
   { watch, name, ...call }: CallOptions & Watched,

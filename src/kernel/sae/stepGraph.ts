@@ -3,13 +3,15 @@
  *
  *   follow   the decoder of tied weights, from the encoder
  *   block    rows of the batch → gradients of the matrices, added to those of the blocks before; sums for the host
- *   finish   what is left when the sums are known: the decoder's norms, the input's − b_dec, tied weights; Σ g² of each row
- *   update   Adam (adam.ts) of one matrix
+ *   finish   what is left when the sums are known: the decoder's norms, the input's − b_dec, tied weights, features that
+ *            have no weights in a part; Σ g² of each row
+ *   update   Adam (adam.ts) of one matrix, and what holds its rows near their start
  */
 import { Graph, type Value } from '../compute/graphs/graph.js';
 import type { Program } from '../compute/graphs/host.js';
 import type { AdamOptions } from './adam.js';
 import type { Dead, DeviceTraining, StepBlock } from './architectures/trainingOnDevice.js';
+import { heldNear } from './frozenOnDevice.js';
 
 /** What a block's graph depends on besides its architecture. */
 export interface BlockShape {
@@ -229,8 +231,12 @@ export const followProgram: Program = {
 
 /** What is left to do for the gradients of a batch. */
 export interface FinishShape {
-  /** `byRow` [F, 1] · W_dec is added to that of the decoder: its norms are in the loss. */
+  /** `byPart` [F, parts] of W_dec is added to that of the decoder: its norms are in the loss. */
   norms: boolean;
+  /** There are parts: `parts` [parts, d] is 1 in the columns of each. */
+  parts: boolean;
+  /** Only weights where `open` [F, parts] is 1 have a gradient. */
+  open: boolean;
   /** The decoder's passes to the encoder, (G − (G·ŵ) ŵ) / ‖w‖. */
   tied: boolean;
   /** The encoder sees x − b_dec: `toInput` [1, d] is bias [1, F] · W_encT. */
@@ -240,12 +246,15 @@ export interface FinishShape {
 }
 
 /** The gradients complete; those that change stay. For the host Σ g² of each row of each, and toInput. */
-export const finishProgram = ({ norms, tied, input, skip }: FinishShape): Program => ({
-  key: `train finish ${norms} ${tied} ${input} ${skip}`,
+export const finishProgram = ({ norms, parts, open, tied, input, skip }: FinishShape): Program => ({
+  key: `train finish ${norms} ${parts} ${open} ${tied} ${input} ${skip}`,
   build() {
     const g = new Graph();
     let [toW_encT, toW_dec] = [g.input('toW_encT'), g.input('toW_dec')];
-    if (norms) toW_dec = g.add(toW_dec, g.mul(g.input('W_dec'), g.input('byRow')));
+    // Each sum has one term that is not 0: it is exact.
+    const overColumns = (name: string): Value => (parts ? g.matMul(g.input(name), g.input('parts')) : g.input(name));
+    if (norms) toW_dec = g.add(toW_dec, g.mul(g.input('W_dec'), overColumns('byPart')));
+    if (open) [toW_encT, toW_dec] = [toW_encT, toW_dec].map((to) => g.mul(to, overColumns('open')));
     if (tied) {
       const [W_encT, W_dec] = [g.input('W_encT'), g.input('W_dec')];
       const across = g.sub(toW_dec, g.mul(g.sum(g.mul(toW_dec, W_dec)), W_dec));
@@ -256,26 +265,41 @@ export const finishProgram = ({ norms, tied, input, skip }: FinishShape): Progra
       ofW_encT: squares(toW_encT),
       ofW_dec: squares(toW_dec),
       ...(skip ? { ofW_skip: squares(g.input('toW_skip')) } : {}),
-      ...(norms ? { [nextName('toW_dec')]: toW_dec } : {}),
-      ...(tied ? { [nextName('toW_encT')]: toW_encT } : {}),
+      ...(norms || open ? { [nextName('toW_dec')]: toW_dec } : {}),
+      ...(tied || open ? { [nextName('toW_encT')]: toW_encT } : {}),
       ...(input ? { toInput: g.gemm(g.input('bias'), g.input('W_encT')) } : {}),
     });
   },
 });
 
-/** Σ p² of each row [F, 1], with the bits that an update gives. */
-export const squaresProgram: Program = {
-  key: 'train squares',
+/** Σ p² of each part of each row [F, parts]. */
+function squaresOf(g: Graph, p: Value, offsets: readonly number[] = []): Value {
+  const squares = g.mul(p, p);
+  if (offsets.length <= 2) return g.sum(squares);
+  const parts = offsets.slice(1).map((end, m) => g.sum(g.slice(squares, 1, offsets[m], end)));
+  return g.op('Concat', parts, { axis: 1 });
+}
+
+/** Σ p² of each part of each row [F, parts], with the bits that an update gives. */
+export const squaresProgram = (offsets?: readonly number[]): Program => ({
+  key: `train squares ${offsets?.join() ?? ''}`,
   build() {
     const g = new Graph();
-    const p = g.input('p');
-    return g.build({ squares: g.sum(g.mul(p, p)) });
+    return g.build({ squares: squaresOf(g, g.input('p'), offsets) });
   },
-};
+});
+
+/** What an update depends on besides Adam. */
+export interface UpdateShape {
+  /** Where the parts of rows begin whose squares are asked for. */
+  offsets?: readonly number[];
+  /** Rows are held near those of `near`, their start. */
+  near?: boolean;
+}
 
 /** Adam of one matrix: p, m, v and the gradient; `rate`, `correction` and `clip` [1] as adamUpdate has them. */
-export const updateProgram = ({ beta1, beta2, eps }: AdamOptions): Program => ({
-  key: `train update ${beta1} ${beta2} ${eps}`,
+export const updateProgram = ({ beta1, beta2, eps }: AdamOptions, { offsets, near }: UpdateShape): Program => ({
+  key: `train update ${beta1} ${beta2} ${eps} ${offsets?.join() ?? ''} ${near ?? false}`,
   build() {
     const g = new Graph();
     const gradient = g.mul(g.input('gradient'), g.input('clip'));
@@ -284,8 +308,9 @@ export const updateProgram = ({ beta1, beta2, eps }: AdamOptions): Program => ({
     const m = keep(beta1, g.input('m'), gradient);
     const v = keep(beta2, g.input('v'), g.mul(gradient, gradient));
     const root = g.add(g.mul(g.sqrt(v), g.input('correction')), g.number(eps));
-    const p = g.sub(g.input('p'), g.div(g.mul(m, g.input('rate')), root));
+    const moved = g.sub(g.input('p'), g.div(g.mul(m, g.input('rate')), root));
+    const p = near ? heldNear(g, moved, g.input('near')) : moved;
     const next = { [nextName('p')]: p, [nextName('m')]: m, [nextName('v')]: v };
-    return g.build({ ...next, squares: g.sum(g.mul(p, p)) });
+    return g.build({ ...next, squares: squaresOf(g, p, offsets) });
   },
 });

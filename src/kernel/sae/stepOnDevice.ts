@@ -22,8 +22,6 @@ const OUTLIVES = { outlives: true };
 type State = Record<'p' | 'm' | 'v', DeviceTensor>;
 type States = ReadonlyMap<MatrixName, State>;
 
-const roots = (squares: HostTensor): Float64Array => Float64Array.from(squares.data as Float32Array, Math.sqrt);
-
 /** The gradients of a batch, and what is left of its step for the host. */
 interface Gradients {
   /** By the names of gradientOf. */
@@ -38,8 +36,9 @@ interface Gradients {
 export class DeviceSteps implements Steps {
   #state: States | undefined;
   #gradients: Gradients | undefined;
-  /** ‖W_dec row‖, of the device's own sums: a run that goes on has the bits of one that was not stopped. */
-  #norms: Float64Array = new Float64Array(0);
+  /** The start of the decoder that rows are held near. */
+  #near: DeviceTensor | undefined;
+  #norms = rowNormsOf(new Float32Array(0), 1);
   readonly #blocks: BlocksOnDevice;
   readonly #names: readonly MatrixName[];
 
@@ -71,14 +70,24 @@ export class DeviceSteps implements Steps {
           const rows = name === 'W_skip' ? p.dOut : p.dSae;
           states.set(name, { p: await up(this.#hostValues(name), rows), m: await up(m, rows), v: await up(v, rows) });
         }
-        const { host } = await device.run(squaresProgram, { p: states.get('W_dec')!.p });
-        this.#norms = roots(host.squares);
+        const near = this.of.near && (await up(this.of.near, p.dSae));
+        const { host } = await device.run(squaresProgram(this.#offsets), { p: states.get('W_dec')!.p });
+        this.#measure(host.squares);
+        this.#near = near;
         return (this.#state = states);
       } catch (error) {
         device.free(...made);
         throw error;
       }
     });
+  }
+
+  get #offsets(): readonly number[] | undefined {
+    return this.of.training.parts?.offsets;
+  }
+
+  #measure({ data, shape }: HostTensor): void {
+    this.#norms = rowNormsOf(data as Float32Array, shape[1]);
   }
 
   /** Work whose lack of memory is told with the figures of the training. */
@@ -113,7 +122,7 @@ export class DeviceSteps implements Steps {
     const { host, next } = await runNext(this.device, followProgram, { W_encT: states.get('W_encT')!.p }, ['W_dec']);
     this.device.free(W_dec.p);
     W_dec.p = next.W_dec;
-    this.#norms = roots(host.squares);
+    this.#measure(host.squares);
   }
 
   async run({ x, target, step, dead, breakAt }: StepInput): Promise<StepResult> {
@@ -133,7 +142,8 @@ export class DeviceSteps implements Steps {
       });
       for (const [name, state] of states) weights[name] = state.p;
       const { b_enc, extra } = p;
-      const batch: DeviceBatch = { rows, dIn: p.dIn, step, norms: this.#norms, b_enc, dead, extra };
+      const { whole: norms, summed: summedNorms } = this.#norms;
+      const batch: DeviceBatch = { rows, dIn: p.dIn, step, norms, summedNorms, b_enc, dead, extra };
       begun = this.of.training.begin(batch);
       sums = await this.#blocks.run(weights, begun, batch, breakAt);
     } finally {
@@ -157,6 +167,7 @@ export class DeviceSteps implements Steps {
   async #finish(sums: Summed, begun: DeviceStep, { W_encT, W_dec }: Record<string, DeviceTensor>): Promise<LossTerms> {
     const { p, device, of } = this;
     const { dSae, dOut } = p;
+    const { parts } = of.training;
     const { toNorm, b_enc = sums.columns.bias, extra = {}, ...terms } = begun.end(sums);
     const matrices = sums.gradients;
     const { tied, skip } = of.training;
@@ -164,13 +175,18 @@ export class DeviceSteps implements Steps {
       const feeds: Feeds = { ...matrices };
       if (tied || toNorm) feeds.W_dec = W_dec;
       if (tied || of.applyBDecToInput) feeds.W_encT = W_encT;
+      const open = parts?.open(dSae);
+      const byPart = (data: Float32Array): HostTensor => ({ data, shape: [dSae, data.length / dSae] });
       if (toNorm) {
-        const byRow = toNorm.map((value, f) => (this.#norms[f] > 0 ? value / this.#norms[f] : 0));
-        feeds.byRow = { ...vector(byRow), shape: [dSae, 1] };
+        const count = this.#norms.parts.length / dSae;
+        feeds.byPart = byPart(Float32Array.from(this.#norms.parts, (norm, at) => (norm > 0 ? toNorm[Math.floor(at / count)] / norm : 0))); // prettier-ignore
       }
+      if (open) feeds.open = byPart(open);
+      if (parts && (toNorm || open)) feeds.parts = columnsOf(parts.offsets);
       if (of.applyBDecToInput) feeds.bias = { ...vector(sums.columns.bias), shape: [1, dSae] };
-      const program = finishProgram({ norms: !!toNorm, tied: !!tied, input: of.applyBDecToInput, skip: !!skip });
-      const changed = [...(toNorm ? ['toW_dec'] : []), ...(tied ? ['toW_encT'] : [])];
+      const shape = { norms: !!toNorm, parts: 'parts' in feeds, open: !!open };
+      const program = finishProgram({ ...shape, tied: !!tied, input: of.applyBDecToInput, skip: !!skip });
+      const changed = [...(toNorm || open ? ['toW_dec'] : []), ...(tied || open ? ['toW_encT'] : [])];
       const { host, next } = await runNext(device, program, feeds, changed);
       for (const name of changed) {
         device.free(matrices[name]);
@@ -203,13 +219,15 @@ export class DeviceSteps implements Steps {
       correction: one(1 / Math.sqrt(1 - beta2 ** t)),
       clip: one(clip),
     };
-    const program = updateProgram(adam);
     const before = this.#state!;
     const after = new Map<MatrixName, State>();
     let squares: HostTensor | undefined;
     try {
       for (const name of this.#names.filter(this.#isTrained)) {
-        const feeds = { ...before.get(name)!, gradient: matrices[gradientOf(name)], ...numbers };
+        const near = name === 'W_dec' ? this.#near : undefined;
+        const program = updateProgram(adam, name === 'W_dec' ? { offsets: this.#offsets, near: !!near } : {});
+        const gradient = matrices[gradientOf(name)];
+        const feeds = { ...before.get(name)!, gradient, ...numbers, ...(near ? { near } : {}) };
         const { host, next } = await this.#sized(() => runNext(device, program, feeds, ['p', 'm', 'v']));
         after.set(name, next as State);
         if (name === 'W_dec') squares = host.squares;
@@ -222,7 +240,7 @@ export class DeviceSteps implements Steps {
     this.#state = new Map([...before, ...after]);
     for (const name of after.keys()) device.free(...Object.values(before.get(name)!));
     this.#freeGradients();
-    if (squares) this.#norms = roots(squares);
+    if (squares) this.#measure(squares);
     for (const [name, gradient] of Object.entries(vectors))
       adamUpdate(this.#hostValues(name), Float32Array.from(gradient), this.#views(name), t, lr, clip, adam);
     if (least !== undefined) this.of.leave?.(least);
@@ -247,6 +265,37 @@ export class DeviceSteps implements Steps {
   close(): void {
     this.#freeGradients();
     for (const state of this.#state?.values() ?? []) this.device.free(...Object.values(state));
-    this.#state = undefined;
+    if (this.#near) this.device.free(this.#near);
+    this.#state = this.#near = undefined;
   }
+}
+
+interface RowNorms {
+  /** ‖W_dec row‖, of the device's own sums: a run that goes on has the bits of one that was not stopped. */
+  whole: Float64Array;
+  /** [d_sae × parts] */
+  parts: Float64Array;
+  /** Their sum. */
+  summed: Float64Array;
+}
+
+/** @param squares [d_sae × parts] */
+function rowNormsOf(squares: Float32Array, parts: number): RowNorms {
+  const ofParts = Float64Array.from(squares, Math.sqrt);
+  if (parts === 1) return { whole: ofParts, parts: ofParts, summed: ofParts };
+  const overParts = (all: ArrayLike<number>): Float64Array =>
+    Float64Array.from({ length: squares.length / parts }, (_, f) => {
+      let sum = 0;
+      for (let m = f * parts; m < (f + 1) * parts; m++) sum += all[m];
+      return sum;
+    });
+  return { whole: overParts(squares).map(Math.sqrt), parts: ofParts, summed: overParts(ofParts) };
+}
+
+/** [parts, d]: 1 in the columns of each. */
+function columnsOf(offsets: readonly number[]): HostTensor {
+  const [parts, width] = [offsets.length - 1, offsets[offsets.length - 1]];
+  const data = new Float32Array(parts * width);
+  for (let m = 0; m < parts; m++) data.fill(1, m * width + offsets[m], m * width + offsets[m + 1]);
+  return { data, shape: [parts, width] };
 }

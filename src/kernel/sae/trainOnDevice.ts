@@ -4,7 +4,7 @@ import type { GraphDevice } from '../compute/graphs/host.js';
 import { trainingOf } from './architectures/trained.js';
 import type { DeviceTraining } from './architectures/trainingOnDevice.js';
 import { holdOf } from './frozen.js';
-import type { Parameters } from './parameters.js';
+import { initialParameters, type Parameters } from './parameters.js';
 import { TrainingStep } from './step.js';
 import { DeviceSteps } from './stepOnDevice.js';
 import { CpuSteps, type Moments, type Steps } from './steps.js';
@@ -19,12 +19,11 @@ type Placed = Omit<SaeTrainOptions, 'dSae'>;
 
 /** Where a training runs, given the device in use: there, or on the CPU for the reason that is given. */
 export function placeOf(options: Placed, device: GraphDevice | undefined): TrainingPlace | string {
-  const { architecture, baseline, around } = filled(TRAIN, options);
+  const { architecture, around } = filled(TRAIN, options);
   if (!device) return 'the device in use runs no graphs';
-  if (around) return 'the loss of a crosscoder counts the norms of each side, and its dedicated features are held at 0';
-  if (baseline === 'softFrozenDecoder') return 'its decoder rows are turned back after every step';
   const training = trainingOf(architecture).onDevice(options);
-  return typeof training === 'string' ? training : { device, training };
+  if (typeof training === 'string') return training;
+  return { device, training: around ? around.onDevice(training) : training };
 }
 
 /** The steps of a run. @param moments changed in place */
@@ -34,7 +33,7 @@ export function stepsOf(
   moments: Moments,
   place: TrainingPlace | string,
 ): Steps {
-  const { baseline, applyBDecToInput } = common;
+  const { baseline, applyBDecToInput, decoderInitNorm, seed } = common;
   if (typeof place === 'string') {
     const hold = holdOf(baseline, { ...shape, ...common });
     return new CpuSteps(new TrainingStep(run, common), p, moments, hold);
@@ -45,5 +44,6 @@ export function stepsOf(
     applyBDecToInput,
     leave: run.leave,
     frozen: baseline && baseline !== 'softFrozenDecoder' ? frozen[baseline] : undefined,
+    near: baseline === 'softFrozenDecoder' ? initialParameters(shape, decoderInitNorm, seed).W_dec : undefined,
   });
 }

@@ -13,6 +13,7 @@ import {
   type TrainedName,
 } from './architectures/trained.js';
 import type { TrainingRun } from './architectures/training.js';
+import type { DeviceTraining } from './architectures/trainingOnDevice.js';
 import { B_DEC_INIT_METHODS, type BDecInitMethod } from './bDecInit.js';
 import { requireStart } from './fineTune.js';
 import { FROZEN } from './frozen.js';
@@ -103,6 +104,12 @@ export const TRAIN = {
   }),
 } as const;
 
+/** What is trained around an architecture's own loss, as typed-array code and as a graph. */
+export interface Around {
+  run(run: TrainingRun): TrainingRun;
+  onDevice(training: DeviceTraining): DeviceTraining;
+}
+
 /** Options of training by its own name of the features. */
 export interface SaeTrainOptions extends Omit<Given<typeof TRAIN>, 'features'> {
   /** Features, default 16 × the width of the activations. */
@@ -114,7 +121,7 @@ export interface SaeTrainOptions extends Omit<Given<typeof TRAIN>, 'features'> {
    */
   readonly checkpoint?: { folder: string; every?: number };
   /** What is trained around the architecture's own loss, such as a crosscoder's. */
-  readonly around?: (run: TrainingRun) => TrainingRun;
+  readonly around?: Around;
   /** Where the steps run, if they can; default the CPU. */
   readonly device?: GraphDevice;
   /** Called with what the user should know: a damaged state that was set aside, a start of b_dec that the activations asked for. */
@@ -163,16 +170,7 @@ export function resolveOptions(
   sourceRows?: number,
   target?: ActivationSource['target'],
 ): ResolvedOptions {
-  const {
-    dSae,
-    around = (run) => run,
-    checkpoint: _,
-    report: __,
-    onLog: ___,
-    onStopped: ____,
-    device: _____,
-    ...rest
-  } = given;
+  const { dSae, around, checkpoint: _, report: __, onLog: ___, onStopped: ____, device: _____, ...rest } = given;
   const named = withFeatures({ ...rest, features: dSae }, width);
   const { architecture } = filled(TRAIN, named);
   const training = trainingOf(architecture);
@@ -190,7 +188,8 @@ export function resolveOptions(
     );
   const common = withDefaults(o, width, { sourceRows, transcoder: target !== undefined, norm });
   const shape = { dIn: width, dSae: common.dSae, ...(target ? { dOut: target.width } : {}) };
-  const run = around(training.start(o, shape));
+  const started = training.start(o, shape);
+  const run = around ? around.run(started) : started;
   checkTogether(common);
   const resolved = { common, run, settings: { ...common, ...run.settings }, shape, from: o.from };
   const config = configOf(resolved, { hookName: '', modelName: '' });

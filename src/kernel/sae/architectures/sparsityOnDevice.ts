@@ -56,14 +56,14 @@ function lpSlope(g: StepBlock['g'], scaled: Value, inside: (value: Value) => Val
   return { slope: power(g.div(scaled, norm), p - 1), of: norm };
 }
 
-function stepOf({ rows, norms }: DeviceBatch, lambda: number, penalty: Penalty): DeviceStep {
+function stepOf({ rows, summedNorms }: DeviceBatch, lambda: number, penalty: Penalty): DeviceStep {
   const weight = lambda / rows;
   if (penalty.sparsityPenalty === 'lp' && penalty.lpNorm === 1)
     return {
       dead: 'none',
-      vectors: { penalty: norms.map((norm) => weight * norm) },
+      vectors: { penalty: summedNorms.map((norm) => weight * norm) },
       end({ columns: { features } }) {
-        const l1 = features.reduce((sum, value, f) => sum + value * norms[f], 0) / rows;
+        const l1 = features.reduce((sum, value, f) => sum + value * summedNorms[f], 0) / rows;
         return { added: lambda * l1, l1, toNorm: features.map((sum) => weight * sum) };
       },
     };

@@ -59,6 +59,8 @@ export interface DeviceBatch {
   readonly step: number;
   /** ‖W_dec row‖ */
   readonly norms: Float64Array;
+  /** What penalties count in its place: the sum of the norms of its parts, where it has some. */
+  readonly summedNorms: Float64Array;
   readonly b_enc: Float32Array;
   /** [d_sae], 1 = dead; undefined while there is none. */
   readonly dead?: Uint8Array;
@@ -83,13 +85,21 @@ export interface DeviceStep {
   readonly vectors?: Readonly<Record<string, Float64Array>>;
   /** After the last block. */
   end(sums: BatchSums): LossTerms & {
-    /** dL/d‖W_dec row‖ */
+    /** dL/d‖W_dec row‖, or of the sum of the norms of its parts. */
     toNorm?: Float64Array;
     /** The gradient of b_enc where it is not Σ dL/dz. */
     b_enc?: Float64Array;
     /** Gradients of what the architecture trains beyond, but for W_skip. */
     extra?: Record<string, Float64Array>;
   };
+}
+
+/** Columns of both matrices in parts. */
+export interface Parts {
+  /** Where each part begins; the last entry is the width of all. */
+  readonly offsets: readonly number[];
+  /** [d_sae × parts]: 0 where a feature has no weights in a part, else 1; undefined where all have. */
+  open(dSae: number): Float32Array | undefined;
 }
 
 export interface DeviceTraining {
@@ -99,6 +109,8 @@ export interface DeviceTraining {
   readonly tied?: boolean;
   /** W_skip·x is added to the output, and W_skip trained (skipTranscoder.ts). */
   readonly skip?: boolean;
+  /** Parts of what is read and written, such as the sides of a crosscoder. */
+  readonly parts?: Parts;
   /** Prefixes of the features whose reconstructions count each with its own error, the last F (../pass.ts). */
   widths?(dSae: number): readonly number[];
   fire(block: StepBlock): StepFiring;
