@@ -152,7 +152,7 @@ export class Pool {
 
   #open(bundle: string): Slot {
     const gate = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * GATE_COUNT));
-    const worker = new Worker(bundle, { workerData: gate });
+    const worker = new Worker(bundle, { workerData: gate, execArgv: [] });
     const slot: Slot = { worker, gate, job: undefined };
     this.#slots.push(slot);
     worker.on('message', (answer: PoolAnswer) => {

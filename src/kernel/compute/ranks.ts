@@ -4,7 +4,7 @@
  */
 import { breathe, checkAborted, type CallOptions } from './call.js';
 import { gemm } from './gemm.js';
-import { exactSquare, longestRow, prepare, requireNumbers, scoreError, unitOf, type Side } from './knn.js';
+import { exactSquare, longestRow, prepare, requireNumbers, scoreError, unitOf, type Side } from './knnSide.js';
 import type { Matrix } from './matrix.js';
 import { columnMeans } from './rows.js';
 

@@ -4,7 +4,13 @@ import { matrix, type Matrix } from './matrix.js';
 /** Means of the columns, [cols]; NaN of a matrix without rows. */
 export function columnMeans({ rows, cols, data }: Matrix): Float64Array {
   const mean = new Float64Array(cols);
-  for (let i = 0, at = 0; i < rows; i++) for (let j = 0; j < cols; j++) mean[j] += data[at++];
+  let i = 0;
+  // Four rows at a time are added in the same order, and each sum is read and written a quarter as often.
+  for (; i + 3 < rows; i += 4) {
+    const [p, q, r, s] = [i * cols, (i + 1) * cols, (i + 2) * cols, (i + 3) * cols];
+    for (let j = 0; j < cols; j++) mean[j] = mean[j] + data[p + j] + data[q + j] + data[r + j] + data[s + j];
+  }
+  for (; i < rows; i++) for (let j = 0; j < cols; j++) mean[j] += data[i * cols + j];
   for (let j = 0; j < cols; j++) mean[j] /= rows;
   return mean;
 }

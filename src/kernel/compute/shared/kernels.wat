@@ -3,7 +3,6 @@
 ;; scripts/wasm.mjs makes kernels.ts of this.
 (module
   (import "e" "m" (memory 1 65536 shared))
-  (import "e" "trim" (func $trim (param i32)))
   ;; Vertices lo..hi-1 of one epoch, from y0 into y1. Of the others, those below fresh have moved in this epoch: they are read in y1.
   ;; Edges of vertex i: p[i]..p[i+1]-1 in fours, of weight w.
   (func
@@ -319,17 +318,230 @@
     (f64.add
       (f64.add (local.get $s0) (f64x2.extract_lane 1 (local.get $s)))
       (f64.add (f64x2.extract_lane 0 (local.get $r)) (f64x2.extract_lane 1 (local.get $r)))))
-  ;; Takes a candidate of a row; with 2C of them JavaScript keeps the better half.
+  ;; Adds rows of d float32 to sums by column, and widens the columns' bounds; past the last column these mean nothing.
+  (func
+    (export "columns") (param $x i32) (param $rows i32) (param $d i32) (param $sums i32) (param $least i32) (param $most i32)
+    (local $j i32) (local $at i32) (local $a v128)
+    (loop $row
+      (local.set $j (i32.const 0))
+      (block $done
+        (loop $four
+          (br_if $done (i32.ge_u (local.get $j) (local.get $d)))
+          (local.set $at (i32.shl (local.get $j) (i32.const 2)))
+          (local.set $a (v128.load (i32.add (local.get $x) (local.get $at))))
+          (v128.store
+            (i32.add (local.get $least) (local.get $at))
+            (f32x4.pmin (v128.load (i32.add (local.get $least) (local.get $at))) (local.get $a)))
+          (v128.store
+            (i32.add (local.get $most) (local.get $at))
+            (f32x4.pmax (v128.load (i32.add (local.get $most) (local.get $at))) (local.get $a)))
+          (local.set $at (i32.add (local.get $sums) (i32.shl (local.get $j) (i32.const 3))))
+          (v128.store
+            (local.get $at)
+            (f64x2.add (v128.load (local.get $at)) (f64x2.promote_low_f32x4 (local.get $a))))
+          (v128.store offset=16
+            (local.get $at)
+            (f64x2.add
+              (v128.load offset=16 (local.get $at))
+              (f64x2.promote_low_f32x4 (call $upper (local.get $a)))))
+          (local.set $j (i32.add (local.get $j) (i32.const 4)))
+          (br $four)))
+      (local.set $x (i32.add (local.get $x) (i32.shl (local.get $d) (i32.const 2))))
+      (br_if $row (local.tee $rows (i32.sub (local.get $rows) (i32.const 1))))))
+  ;; A row of d float32 times a factor less a shift of float64, to v in float32, on to a full four with zeros; behind it its largest size.
+  ;; The sum of its squares in float64.
+  (func
+    (export "shift") (param $x i32) (param $d i32) (param $shift i32) (param $factor f64) (param $v i32) (result f64)
+    (local $j i32) (local $at i32) (local $a v128) (local $f v128) (local $most v128) (local $s v128) (local $r v128)
+    (local.set $f (f64x2.splat (local.get $factor)))
+    (block $done
+      (loop $four
+        (br_if $done (i32.ge_u (local.get $j) (local.get $d)))
+        (local.set $at (i32.add (local.get $shift) (i32.shl (local.get $j) (i32.const 3))))
+        (local.set $a (v128.load (i32.add (local.get $x) (i32.shl (local.get $j) (i32.const 2)))))
+        (local.set $a
+          (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23
+            (f32x4.demote_f64x2_zero
+              (f64x2.sub
+                (f64x2.mul (f64x2.promote_low_f32x4 (local.get $a)) (local.get $f))
+                (v128.load (local.get $at))))
+            (f32x4.demote_f64x2_zero
+              (f64x2.sub
+                (f64x2.mul (f64x2.promote_low_f32x4 (call $upper (local.get $a))) (local.get $f))
+                (v128.load offset=16 (local.get $at))))))
+        (if
+          (i32.lt_u (i32.sub (local.get $d) (local.get $j)) (i32.const 4))
+          (then
+            (local.set $a
+              (v128.and
+                (local.get $a)
+                (i32x4.lt_s
+                  (v128.const i32x4 0 1 2 3)
+                  (i32x4.splat (i32.sub (local.get $d) (local.get $j))))))))
+        (v128.store (i32.add (local.get $v) (i32.shl (local.get $j) (i32.const 2))) (local.get $a))
+        (local.set $most (f32x4.pmax (local.get $most) (f32x4.abs (local.get $a))))
+        (local.set $s (call $product (local.get $s) (local.get $a) (local.get $a)))
+        (local.set $a (call $upper (local.get $a)))
+        (local.set $r (call $product (local.get $r) (local.get $a) (local.get $a)))
+        (local.set $j (i32.add (local.get $j) (i32.const 4)))
+        (br $four)))
+    (f32.store
+      (i32.add (local.get $v) (i32.shl (local.get $j) (i32.const 2)))
+      (f32.max
+        (f32.max (f32x4.extract_lane 0 (local.get $most)) (f32x4.extract_lane 1 (local.get $most)))
+        (f32.max (f32x4.extract_lane 2 (local.get $most)) (f32x4.extract_lane 3 (local.get $most)))))
+    (local.set $s (f64x2.add (local.get $s) (local.get $r)))
+    (f64.add (f64x2.extract_lane 0 (local.get $s)) (f64x2.extract_lane 1 (local.get $s))))
+  (func $upper (param $a v128) (result v128)
+    (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $a) (local.get $a)))
+  ;; sum + a b of the lower two float32, in float64
+  (func $product (param $sum v128) (param $a v128) (param $b v128) (result v128)
+    (f64x2.add
+      (local.get $sum)
+      (f64x2.mul (f64x2.promote_low_f32x4 (local.get $a)) (f64x2.promote_low_f32x4 (local.get $b)))))
+  ;; The whole numbers q next to a row v of d float32 times `to`, to q, and with `zero` added to them, to left. v and left go on to a full
+  ;; four, of zeros in v. To sums, in float64: the products of v and q, the squares of q, q.
+  (func
+    (export "whole") (param $v i32) (param $d i32) (param $to f32) (param $q i32) (param $left i32) (param $zero i32)
+    (param $sums i32) (local $at i32) (local $a v128) (local $n v128) (local $w v128) (local $s v128) (local $r v128)
+    (local $qq v128) (local $sum v128)
+    (block $done
+      (loop $four
+        (br_if $done (i32.ge_u (local.get $at) (local.get $d)))
+        (local.set $a (v128.load (i32.add (local.get $v) (i32.shl (local.get $at) (i32.const 2)))))
+        (local.set $n (f32x4.nearest (f32x4.mul (local.get $a) (f32x4.splat (local.get $to)))))
+        (local.set $w (i32x4.trunc_sat_f32x4_s (local.get $n)))
+        (local.set $qq (i32x4.add (local.get $qq) (i32x4.mul (local.get $w) (local.get $w))))
+        (local.set $sum (i32x4.add (local.get $sum) (local.get $w)))
+        (local.set $s (call $product (local.get $s) (local.get $a) (local.get $n)))
+        (local.set $r
+          (call $product
+            (local.get $r)
+            (call $upper (local.get $a))
+            (call $upper (local.get $n))))
+        (local.set $w (i16x8.narrow_i32x4_s (local.get $w) (local.get $w)))
+        (local.set $w (i8x16.narrow_i16x8_s (local.get $w) (local.get $w)))
+        (v128.store32_lane 0 (i32.add (local.get $q) (local.get $at)) (local.get $w))
+        (v128.store32_lane 0
+          (i32.add (local.get $left) (local.get $at))
+          (i8x16.add (local.get $w) (i8x16.splat (local.get $zero))))
+        (local.set $at (i32.add (local.get $at) (i32.const 4)))
+        (br $four)))
+    (local.set $s (f64x2.add (local.get $s) (local.get $r)))
+    (f64.store
+      (local.get $sums)
+      (f64.add (f64x2.extract_lane 0 (local.get $s)) (f64x2.extract_lane 1 (local.get $s))))
+    (f64.store offset=8 (local.get $sums) (f64.convert_i32_s (call $total (local.get $qq))))
+    (f64.store offset=16 (local.get $sums) (f64.convert_i32_s (call $total (local.get $sum)))))
+  (func $total (param $a v128) (result i32)
+    (i32.add
+      (i32.add (i32x4.extract_lane 0 (local.get $a)) (i32x4.extract_lane 1 (local.get $a)))
+      (i32.add (i32x4.extract_lane 2 (local.get $a)) (i32x4.extract_lane 3 (local.get $a)))))
+  ;; How many of the scores from `at` to `end`, in fours, are below a bound.
+  (func $below (param $at i32) (param $end i32) (param $bound f32) (result i32) (local $c v128)
+    (loop $four
+      (local.set $c
+        (i32x4.sub (local.get $c) (f32x4.lt (v128.load (local.get $at)) (f32x4.splat (local.get $bound)))))
+      (br_if $four (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 16))) (local.get $end))))
+    (call $total (local.get $c)))
+  ;; Drops the worse of a full list of candidates: those that are left, between a half and five eighths of the list, are all that score below
+  ;; the row's new limit. Where too many score the same, a half is left, some of which score as the limit itself.
+  (func $trim
+    (param $scores i32) (param $found i32) (param $room i32) (param $limit i32) (param $count i32) (local $end i32)
+    (local $kept i32) (local $c i32) (local $at i32) (local $to i32) (local $tied i32) (local $low f32) (local $high f32)
+    (local $middle f32) (local $score f32) (local $a v128) (local $b v128)
+    (local.set $kept (i32.shr_u (local.get $room) (i32.const 1)))
+    (local.set $end (i32.add (local.get $scores) (i32.shl (local.get $room) (i32.const 2))))
+    (local.set $a (v128.load (local.get $scores)))
+    (local.set $b (local.get $a))
+    (local.set $at (local.get $scores))
+    (loop $four
+      (local.set $a (f32x4.pmin (local.get $a) (v128.load (local.get $at))))
+      (local.set $b (f32x4.pmax (local.get $b) (v128.load (local.get $at))))
+      (br_if $four (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 16))) (local.get $end))))
+    (local.set $low
+      (f32.min
+        (f32.min (f32x4.extract_lane 0 (local.get $a)) (f32x4.extract_lane 1 (local.get $a)))
+        (f32.min (f32x4.extract_lane 2 (local.get $a)) (f32x4.extract_lane 3 (local.get $a)))))
+    (local.set $high
+      (f32.max
+        (f32.max (f32x4.extract_lane 0 (local.get $b)) (f32x4.extract_lane 1 (local.get $b)))
+        (f32.max (f32x4.extract_lane 2 (local.get $b)) (f32x4.extract_lane 3 (local.get $b)))))
+    (block $bounded
+      ;; Fewer than a half are below the lowest; of the highest that is not known yet.
+      (local.set $middle (local.get $high))
+      (loop $halve
+        (local.set $c (call $below (local.get $scores) (local.get $end) (local.get $middle)))
+        (if
+          (i32.lt_u (local.get $c) (local.get $kept))
+          (then
+            (local.set $low (local.get $middle))
+            ;; too few below the highest itself: those that are left out score as it
+            (if (f32.ge (local.get $low) (local.get $high)) (then (local.set $tied (i32.const 1)) (br $bounded))))
+          (else
+            (br_if $bounded
+              (i32.le_u (local.get $c) (i32.add (local.get $kept) (i32.shr_u (local.get $kept) (i32.const 2)))))
+            (local.set $high (local.get $middle))))
+        (local.set $middle
+          (f32.add (f32.mul (local.get $low) (f32.const 0.5)) (f32.mul (local.get $high) (f32.const 0.5))))
+        (br_if $halve
+          (i32.and
+            (f32.gt (local.get $middle) (local.get $low))
+            (f32.lt (local.get $middle) (local.get $high)))))
+      ;; no number is between them: too many score as the lower one
+      (local.set $middle (local.get $low))
+      (local.set $tied (i32.const 1)))
+    (f32.store (local.get $limit) (local.get $middle))
+    (if
+      (local.get $tied)
+      (then
+        (local.set $tied
+          (i32.sub
+            (local.get $kept)
+            (call $below (local.get $scores) (local.get $end) (local.get $middle))))))
+    (local.set $c (i32.const 0))
+    (local.set $at (local.get $scores))
+    (local.set $to (i32.const 0))
+    (loop $each
+      (local.set $score (f32.load (local.get $at)))
+      (f32.store (i32.add (local.get $scores) (local.get $to)) (local.get $score))
+      (i32.store
+        (i32.add (local.get $found) (local.get $to))
+        (i32.load (i32.add (local.get $found) (i32.shl (local.get $c) (i32.const 2)))))
+      (if
+        (i32.and (i32.ne (local.get $tied) (i32.const 0)) (f32.eq (local.get $score) (local.get $middle)))
+        (then
+          (local.set $tied (i32.sub (local.get $tied) (i32.const 1)))
+          (local.set $to (i32.add (local.get $to) (i32.const 4))))
+        (else
+          (local.set $to
+            (i32.add (local.get $to) (i32.shl (f32.lt (local.get $score) (local.get $middle)) (i32.const 2))))))
+      (local.set $c (i32.add (local.get $c) (i32.const 1)))
+      (br_if $each (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 4))) (local.get $end))))
+    (i32.store (local.get $count) (i32.shr_u (local.get $to) (i32.const 2))))
+  ;; Takes a candidate of a row; a list that is full is trimmed. Lists have room for a multiple of four.
   (func $keep
     (param $row i32) (param $index i32) (param $score f32) (param $room i32) (param $counts i32) (param $scores i32)
-    (param $found i32) (local $c i32) (local $at i32)
-    (local.set $at (i32.add (local.get $counts) (i32.shl (local.get $row) (i32.const 2))))
-    (local.set $c (i32.load (local.get $at)))
-    (i32.store (local.get $at) (i32.add (local.get $c) (i32.const 1)))
-    (local.set $at (i32.shl (i32.add (i32.mul (local.get $row) (local.get $room)) (local.get $c)) (i32.const 2)))
+    (param $found i32) (param $limits i32) (local $c i32) (local $list i32) (local $at i32)
+    (local.set $row (i32.shl (local.get $row) (i32.const 2)))
+    (local.set $counts (i32.add (local.get $counts) (local.get $row)))
+    (local.set $c (i32.load (local.get $counts)))
+    (i32.store (local.get $counts) (i32.add (local.get $c) (i32.const 1)))
+    (local.set $list (i32.mul (local.get $row) (local.get $room)))
+    (local.set $scores (i32.add (local.get $scores) (local.get $list)))
+    (local.set $found (i32.add (local.get $found) (local.get $list)))
+    (local.set $at (i32.shl (local.get $c) (i32.const 2)))
     (f32.store (i32.add (local.get $scores) (local.get $at)) (local.get $score))
     (i32.store (i32.add (local.get $found) (local.get $at)) (local.get $index))
-    (if (i32.eq (i32.add (local.get $c) (i32.const 1)) (local.get $room)) (then (call $trim (local.get $row)))))
+    (if
+      (i32.eq (i32.add (local.get $c) (i32.const 1)) (local.get $room))
+      (then
+        (call $trim
+          (local.get $scores)
+          (local.get $found)
+          (local.get $room)
+          (i32.add (local.get $limits) (local.get $row))
+          (local.get $counts)))))
   ;; Entries of a tile: score of (i, j) = squares[i] + squares[j] - 2 scaleA[i] scaleB[j] out', for both rows; out' = out - zero[j] where whole (integers), else out; with diag only j > i.
   (func
     (export "scan") (param $out i32) (param $i0 i32) (param $rows i32) (param $j0 i32) (param $width i32)
@@ -414,7 +626,8 @@
                         (local.get $room)
                         (local.get $counts)
                         (local.get $scores)
-                        (local.get $found))
+                        (local.get $found)
+                        (local.get $limits))
                       (local.set $l
                         (v128.load32_splat (i32.add (local.get $limits) (i32.shl (local.get $own) (i32.const 2)))))))
                   (if
@@ -429,7 +642,8 @@
                         (local.get $room)
                         (local.get $counts)
                         (local.get $scores)
-                        (local.get $found))))
+                        (local.get $found)
+                        (local.get $limits))))
                   (br $hit)))))
           (local.set $j (i32.add (local.get $j) (i32.const 4)))
           (br $four)))

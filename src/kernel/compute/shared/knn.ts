@@ -1,10 +1,11 @@
 /**
- * Nearest neighbours among the rows of one matrix, for workers, in three phases: rows as 8-bit integers; candidates by
- * tiles of their product; exact distances of the candidates in float64. An entry of a tile serves its row and its
- * column. Where 8 bits would leave rows in doubt (search.ts), tiles are products of float32.
+ * Nearest neighbours among the rows of one matrix, for workers: rows as 8-bit integers (knnRows.ts); candidates by tiles
+ * of their product; exact distances of the candidates in float64. An entry of a tile serves its row and its column. Where
+ * 8 bits would leave rows in doubt (search.ts), tiles are products of float32.
  */
 import { openSession, type NativeSession, type Shaped } from '../ort.js';
 import { kernelsOf, viewsOf, type Fields, type Kernels, type SharedMemory, type Views } from './memory.js';
+import { takeShifted } from './knnRows.js';
 import { CONTROL, STOP, type Phase } from './pieces.js';
 
 export interface KnnParameters {
@@ -26,21 +27,31 @@ export const TILE = 1024;
 const ROWS = 256;
 /** Candidates kept beyond k; a list holds twice as many before the worse half is dropped. */
 const SPARE = 82;
-/** Largest size of the right integers, which have a sign. */
-const SIGNED = 127;
 /** Index in `control` of the count of workers that have a tile of their own. */
-const SEATS = 3;
+export const SEATS = 3;
 
-/** Candidates that a row keeps. */
-export const keptOf = (k: number): number => k + SPARE;
+/** Rows that are turned into columns at a time (knnRows.ts). */
+export const TURNED = 32;
+
+/** Candidates that a row keeps: even, since its list has room for twice as many, in fours. */
+export const keptOf = (k: number): number => 2 * Math.ceil((k + SPARE) / 2);
+
+/** Columns, filled up to fours. */
+export const inFours = (d: number): number => 4 * Math.ceil(d / 4);
 
 export function knnFields({ n, d, k, workers }: KnnParameters) {
   const room = 2 * keptOf(k) * n;
+  const seats = Math.max(1, workers);
+  const wide = inFours(d);
+  const tiles = Math.ceil(n / TILE);
   return {
     control: ['i32', CONTROL],
-    locks: ['i32', Math.ceil(n / TILE)],
+    locks: ['i32', tiles],
     x: ['f32', n * d],
-    shift: ['f64', d],
+    columnSums: ['f64', wide * tiles],
+    columnLeast: ['f32', wide * tiles],
+    columnMost: ['f32', wide * tiles],
+    shift: ['f64', wide],
     lengths: ['f64', n],
     squares: ['f64', n],
     squares32: ['f32', n],
@@ -55,8 +66,12 @@ export function knnFields({ n, d, k, workers }: KnnParameters) {
     counts: ['i32', n],
     scores: ['f32', room],
     found: ['i32', room],
-    tiles: ['i32', Math.max(1, workers) * TILE * TILE],
-    scratch: ['i32', 4 * Math.max(1, workers)],
+    tiles: ['i32', seats * TILE * TILE],
+    scratch: ['i32', 4 * seats],
+    row: ['f32', seats * (wide + 4)],
+    wholes: ['i8', seats * TURNED * wide],
+    unsigned: ['u8', seats * wide],
+    sums: ['f64', 3 * seats],
     unfit: ['i32', 1],
     doubtful: ['u8', n],
     worst: ['f64', n],
@@ -65,21 +80,6 @@ export function knnFields({ n, d, k, workers }: KnnParameters) {
   } as const satisfies Fields;
 }
 export type KnnViews = Views<ReturnType<typeof knnFields>>;
-
-/** Row r minus the shift, in units (euclidean), or scaled to length one (cosine; a zero row stays zero). */
-function takeShifted(
-  m: KnnViews,
-  { d, metric, unit }: KnnParameters,
-  r: number,
-  v: Float32Array | Float64Array,
-  to = 0,
-) {
-  const base = r * d;
-  if (metric === 'cosine') {
-    const scale = m.lengths[r] > 0 ? 1 / m.lengths[r] : 0;
-    for (let j = 0; j < d; j++) v[to + j] = m.x[base + j] * scale;
-  } else for (let j = 0; j < d; j++) v[to + j] = (m.x[base + j] - m.shift[j]) / unit;
-}
 
 /** The squared distance of two rows, or twice the cosine distance, in float64 from the rows as given. */
 export function exactOf(m: KnnViews, kernels: Kernels, { d, metric }: KnnParameters): (i: number, j: number) => number {
@@ -90,116 +90,6 @@ export function exactOf(m: KnnViews, kernels: Kernels, { d, metric }: KnnParamet
     if (lengths === 0) return 2;
     const product = kernels.exact(at + 4 * i * d, at + 4 * j * d, d, 1);
     return Math.min(4, Math.max(0, 2 - (2 * product) / lengths));
-  };
-}
-
-/** Added to a number and taken away again, it leaves the nearest whole one. */
-const NEAREST = 1.5 * 2 ** 52;
-
-/** A row that is to be integers. */
-interface Row {
-  v: Float64Array;
-  /** Of its entries, in size. */
-  largest: number;
-  square: number;
-}
-
-/**
- * The nearest multiple of a row of integers: its scale, and the length of its error. The scale is the least-squares
- * one, so that the error has no part along the row itself, which would not be random among its neighbours.
- */
-function toWhole({ v, largest, square }: Row, most: number, q: Int32Array): { scale: number; error: number } {
-  if (largest === 0) {
-    q.fill(0);
-    return { scale: 1, error: 0 };
-  }
-  const to = most / largest;
-  let [vq, qq] = [0, 0];
-  for (let j = 0; j < v.length; j++) {
-    const whole = v[j] * to + NEAREST - NEAREST;
-    q[j] = whole;
-    vq += v[j] * whole;
-    qq += whole * whole;
-  }
-  const scale = Math.fround(vq / qq);
-  return { scale, error: Math.sqrt(Math.max(0, square - 2 * scale * vq + scale * scale * qq)) };
-}
-
-/** Squares of the rows; as integers, unsigned around whole + 1 (left) and signed (right, turned, tile by tile). */
-export function quantise(memory: SharedMemory, p: KnnParameters): Phase {
-  const m = viewsOf(memory, knnFields(p));
-  const kernels = kernelsOf(memory);
-  const { n, d, whole } = p;
-  const v = new Float64Array(d);
-  const q = new Int32Array(d);
-  const prepareRow = (r: number): Row => {
-    const at = m.x.byteOffset + 4 * r * d;
-    if (p.metric === 'cosine') m.lengths[r] = Math.sqrt(kernels.exact(at, at, d, 1));
-    takeShifted(m, p, r, v);
-    let [square, largest] = [0, 0];
-    for (let j = 0; j < d; j++) {
-      square += v[j] * v[j];
-      largest = Math.max(largest, Math.abs(v[j]));
-    }
-    m.squares[r] = p.metric === 'cosine' && square === 0 ? 1 : square;
-    m.squares32[r] = m.squares[r];
-    m.limits[r] = Infinity;
-    m.scaleLeft[r] = m.scaleRight[r] = 1;
-    return { v, largest, square };
-  };
-  const asWhole = (r: number, row: Row, turned: Int8Array, width: number, column: number): void => {
-    const left = toWhole(row, whole, q);
-    for (let j = 0, at = r * d; j < d; j++) m.left[at + j] = q[j] + whole + 1;
-    const right = whole === SIGNED ? left : toWhole(row, SIGNED, q);
-    let sum = 0;
-    for (let j = 0, at = column; j < d; j++, at += width) {
-      turned[at] = q[j];
-      sum += q[j];
-    }
-    [m.scaleLeft[r], m.errorLeft[r]] = [left.scale, left.error];
-    [m.scaleRight[r], m.errorRight[r]] = [right.scale, right.error];
-    m.zero[r] = (whole + 1) * sum;
-  };
-  return {
-    control: m.control,
-    pieces: Math.ceil(n / TILE),
-    work(tile) {
-      const from = tile * TILE;
-      const width = Math.min(TILE, n - from);
-      const turned = new Int8Array(whole ? width * d : 0);
-      for (let r = from; r < from + width; r++) {
-        const row = prepareRow(r);
-        if (whole) asWhole(r, row, turned, width, r - from);
-      }
-      m.right.set(turned, from * d);
-    },
-  };
-}
-
-/** Keeps the better half of a row's candidates (Hoare's selection); the worst of them becomes the row's limit. */
-function trimmer({ scores, found, counts, limits }: KnnViews, kept: number): (row: number) => void {
-  return (row) => {
-    const base = row * 2 * kept;
-    const target = base + kept - 1;
-    for (let low = base, high = base + 2 * kept - 1; low < high;) {
-      const pivot = scores[(low + high) >> 1];
-      let [i, j] = [low, high];
-      while (i <= j) {
-        while (scores[i] < pivot) i++;
-        while (scores[j] > pivot) j--;
-        if (i > j) break;
-        const [score, index] = [scores[i], found[i]];
-        scores[i] = scores[j];
-        found[i++] = found[j];
-        scores[j] = score;
-        found[j--] = index;
-      }
-      if (target > j && target < i) break;
-      if (target <= j) high = j;
-      else low = i;
-    }
-    limits[row] = scores[target];
-    counts[row] = kept;
   };
 }
 
@@ -280,7 +170,7 @@ export function candidates(memory: SharedMemory, p: KnnParameters): Phase {
   const m = viewsOf(memory, knnFields(p));
   const { n, k, whole } = p;
   const tiles = Math.ceil(n / TILE);
-  const kernels = kernelsOf(memory, trimmer(m, keptOf(k)));
+  const kernels = kernelsOf(memory);
   const place = (name: keyof KnnViews): number => m[name].byteOffset;
   const scan = (out: number, i0: number, rows: number, j0: number, width: number, scratch: number): void =>
     // prettier-ignore
@@ -337,12 +227,6 @@ class Best {
   }
 }
 
-const largest = (values: Iterable<number>): number => {
-  let most = 0;
-  for (const v of values) most = Math.max(most, v);
-  return most;
-};
-
 /**
  * How far the score of row i with a row of at most length l can be from their squared distance: eight standard
  * deviations of independent errors of rounding (as knn.ts takes for float32), all errors together where the columns are
@@ -352,13 +236,13 @@ export function errorBounds(
   m: KnnViews,
   { d, whole, n }: KnnParameters,
 ): { longest: number; error: (i: number, l: number) => number } {
-  const relative = (errors: Float32Array): number =>
-    largest(
-      (function* () {
-        for (let i = 0; i < n; i++) yield errors[i] / Math.sqrt(m.squares[i] || 1);
-      })(),
-    );
-  const [worstLeft, worstRight] = [relative(m.errorLeft), relative(m.errorRight)];
+  let [longest, worstLeft, worstRight] = [0, 0, 0];
+  for (let i = 0; i < n; i++) {
+    const length = Math.sqrt(m.squares[i]);
+    if (length > longest) longest = length;
+    worstLeft = Math.max(worstLeft, m.errorLeft[i] / (length || 1));
+    worstRight = Math.max(worstRight, m.errorRight[i] / (length || 1));
+  }
   const few = Math.min(1, 8 / Math.sqrt(d));
   const error = (i: number, l: number): number => {
     const length = Math.sqrt(m.squares[i]);
@@ -367,7 +251,7 @@ export function errorBounds(
     const rounding = whole ? few * Math.max(asLeft, asRight) : few * (d + 2) * length * 2 ** -24;
     return 2 * l * rounding + 2 ** -21 * (length + l) ** 2;
   };
-  return { longest: Math.sqrt(largest(m.squares)), error };
+  return { longest, error };
 }
 
 /**

@@ -113,6 +113,15 @@ export interface Kernels {
   ): void;
   /** The squared distance (0) or the product (1) of two rows of d float32, in float64. */
   exact(a: number, b: number, d: number, product: 0 | 1): number;
+  /** Adds rows of d float32 to `sums` (float64) by column and widens the bounds `least` and `most`; all in fours. */
+  columns(x: number, rows: number, d: number, sums: number, least: number, most: number): void;
+  /**
+   * A row of d float32 times the factor less `shift` (float64), to v, whose last four is filled up with zeros; behind it
+   * its largest size. Gives the sum of squares.
+   */
+  shift(x: number, d: number, shift: number, factor: number, v: number): number;
+  /** The whole numbers next to v · to, to q, and with `zero` added to `left`, in fours; to sums Σ v q, Σ q², Σ q. */
+  whole(v: number, d: number, to: number, q: number, left: number, zero: number, sums: number): void;
   scan(
     ...at: readonly [
       out: number,
@@ -137,16 +146,13 @@ export interface Kernels {
 }
 
 /** What makes the exports of assembled kernels over a memory; they are compiled once, when they are first needed. */
-export function exportsOf<K>(kernels: { readonly wasm: string }): (memory: SharedMemory, more?: object) => K {
+export function exportsOf<K>(kernels: { readonly wasm: string }): (memory: SharedMemory) => K {
   let compiled: object | undefined;
-  return (memory, more) => {
+  return (memory) => {
     compiled ??= new WebAssembly.Module(Buffer.from(kernels.wasm, 'base64'));
-    return new WebAssembly.Instance(compiled, { e: { m: memory, ...more } }).exports as K;
+    return new WebAssembly.Instance(compiled, { e: { m: memory } }).exports as K;
   };
 }
 
-const sharedKernels = exportsOf<Kernels>(KERNELS);
-
-/** The kernels over a memory; `trim` is called for a row whose list of candidates is full. */
-export const kernelsOf = (memory: SharedMemory, trim: (row: number) => void = () => undefined): Kernels =>
-  sharedKernels(memory, { trim });
+/** The kernels over a memory. */
+export const kernelsOf = exportsOf<Kernels>(KERNELS);

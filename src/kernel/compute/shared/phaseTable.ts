@@ -1,14 +1,16 @@
 /** The phases that a worker can run, by name. */
 import { epochs, type EpochParameters } from './layout.js';
 import { chebyshev, type ChebyshevParameters } from './chebyshev.js';
-import { candidates, quantise, refine, type KnnParameters } from './knn.js';
+import { candidates, refine, type KnnParameters } from './knn.js';
 import { probe } from './knnProbe.js';
+import { measure, quantise } from './knnRows.js';
 import type { SharedMemory } from './memory.js';
 import { takePieces, type Phase, type PhaseRequest } from './pieces.js';
 
 const phases: Readonly<Record<string, (memory: SharedMemory, parameters: never) => Phase>> = {
   layoutEpochs: (memory, parameters: EpochParameters) => epochs(memory, parameters),
   chebyshev: (memory, parameters: ChebyshevParameters) => chebyshev(memory, parameters),
+  knnMeasure: (memory, parameters: KnnParameters) => measure(memory, parameters),
   knnQuantise: (memory, parameters: KnnParameters) => quantise(memory, parameters),
   knnProbe: (memory, parameters: KnnParameters) => probe(memory, parameters),
   knnCandidates: (memory, parameters: KnnParameters) => candidates(memory, parameters),

@@ -3,19 +3,17 @@
  * phases.
  */
 import type { Matrix } from '../matrix.js';
+import { notNumbers, type Metric } from '../knnSide.js';
 import { memoryBudget } from '../memory.js';
 import { pool } from '../pool.js';
 import * as knn from './knn.js';
 import { probe } from './knnProbe.js';
+import { measure, measured, quantise } from './knnRows.js';
 import { bytesOf, fitsMemory, shareMemory, viewsOf } from './memory.js';
 import { runPhase, type PhaseOptions } from './phases.js';
 
 export interface SharedSearch {
-  metric: 'euclidean' | 'cosine';
-  /** Subtracted from the rows; euclidean only. */
-  mean: Float64Array | undefined;
-  /** A power of two near the largest difference from the mean; 1 for cosine. */
-  unit: number;
+  metric: Metric;
   /** Tiles of integers where they suffice (default), or float32 always: for tests and comparison. */
   bits?: 8 | 32;
 }
@@ -26,6 +24,10 @@ export interface SharedNeighbors {
   /** Rows whose neighbours rounding leaves in doubt, and for every row the k-th square found, in units. */
   doubtful: number[];
   worst: Float64Array;
+  /** Subtracted from the rows; euclidean only. */
+  mean: Float64Array | undefined;
+  /** A power of two near the largest difference from the mean; 1 for cosine. */
+  unit: number;
 }
 
 /** Below this many multiplications, workers cost more than they save. */
@@ -33,22 +35,22 @@ const SHARED_PRODUCT = 2e9;
 /** Beyond this many columns, sums of products of 8 bits could overflow 32. */
 const MOST_COLUMNS = 60_000;
 
-const parametersOf = (x: Matrix, k: number, workers: number, { metric, unit }: SharedSearch): knn.KnnParameters => ({
+const parametersOf = (x: Matrix, k: number, workers: number, metric: Metric): knn.KnnParameters => ({
   n: x.rows,
   d: x.cols,
   k,
   metric,
-  unit,
+  unit: 1,
   whole: 0,
   workers,
 });
 
 /** Whether a search is worth workers, and fits one memory and the budget. */
-export function worthSharing(x: Matrix, k: number, workers: number | undefined, search: SharedSearch): boolean {
+export function worthSharing(x: Matrix, k: number, workers: number | undefined, metric: Metric): boolean {
   const large = (x.rows * x.rows * x.cols) / 2 >= SHARED_PRODUCT;
   if (workers === undefined && !(large && pool().threaded)) return false;
   if (x.rows <= 2 * knn.keptOf(k)) return false;
-  const fields = knn.knnFields(parametersOf(x, k, workers ?? pool().size + 1, search));
+  const fields = knn.knnFields(parametersOf(x, k, workers ?? pool().size + 1, metric));
   return fitsMemory(fields) && bytesOf(fields) <= memoryBudget();
 }
 
@@ -74,7 +76,10 @@ function largestWhole(): number {
   return (whole ??= 0);
 }
 
-/** The k nearest other rows of each row, except for the rows in doubt. The rows must be finite numbers. */
+/**
+ * The k nearest other rows of each row, except for the rows in doubt.
+ * @throws RangeError where an entry is not a finite number
+ */
 export async function sharedKnn(
   x: Matrix,
   k: number,
@@ -82,21 +87,28 @@ export async function sharedKnn(
   options: Omit<PhaseOptions, 'label' | 'unit'>,
 ): Promise<SharedNeighbors> {
   const workers = options.workers ?? pool().size + 1;
-  const p = parametersOf(x, k, workers, search);
+  const p = parametersOf(x, k, workers, search.metric);
   const fields = knn.knnFields(p);
   const memory = shareMemory(fields);
   const m = viewsOf(memory, fields);
   m.x.set(x.data);
-  if (search.mean) m.shift.set(search.mean);
   const team = { ...options, workers, label: 'nearest neighbours', unit: 'rows', total: x.rows };
   const quiet = { ...team, onProgress: undefined };
+  await runPhase({ phase: 'knnMeasure', memory, parameters: p }, measure, quiet);
+  const columns = measured(m, p);
+  if (!columns) throw notNumbers('x', x);
+  const mean = search.metric === 'euclidean' ? columns.mean : undefined;
+  if (mean) {
+    p.unit = columns.unit;
+    m.shift.set(mean.map((v) => v / p.unit));
+  }
   p.whole = search.bits === 32 || x.cols > MOST_COLUMNS ? 0 : largestWhole();
-  await runPhase({ phase: 'knnQuantise', memory, parameters: p }, knn.quantise, quiet);
+  await runPhase({ phase: 'knnQuantise', memory, parameters: p }, quantise, quiet);
   if (p.whole > 0) {
     await runPhase({ phase: 'knnProbe', memory, parameters: p }, probe, quiet);
     if (m.unfit[0] !== 0) {
       p.whole = 0;
-      await runPhase({ phase: 'knnQuantise', memory, parameters: p }, knn.quantise, quiet);
+      await runPhase({ phase: 'knnQuantise', memory, parameters: p }, quantise, quiet);
     }
   }
   await runPhase({ phase: 'knnCandidates', memory, parameters: p }, knn.candidates, team);
@@ -105,5 +117,6 @@ export async function sharedKnn(
   m.doubtful.forEach((doubt, i) => {
     if (doubt) doubtful.push(i);
   });
-  return { indices: m.indices.slice(), distances: m.distances.slice(), doubtful, worst: m.worst.slice() };
+  const { unit } = p;
+  return { indices: m.indices.slice(), distances: m.distances.slice(), doubtful, worst: m.worst.slice(), mean, unit };
 }

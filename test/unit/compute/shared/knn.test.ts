@@ -91,11 +91,22 @@ it('rows of few values, whose 8 bits err along the row, have their exact neighbo
 it('rows of any scale have the same neighbours', async () => {
   const x = normals(1300, 20, 8);
   const plain = await exactKnn(x, 6, { metric: 'euclidean', workers: 0 });
-  for (const scale of [2 ** 80, 2 ** -90]) {
+  for (const scale of [2 ** 120, 2 ** -90]) {
     const scaled = matrix(x.rows, x.cols, x.data.map((v) => v * scale)); // prettier-ignore
     const got = await exactKnn(scaled, 6, { metric: 'euclidean', workers: 0 });
     expect(got.indices).toEqual(plain.indices);
     expect(got.distances).toEqual(plain.distances.map((v) => v * scale));
+  }
+});
+
+it('names an entry that is not a finite number', async () => {
+  for (const odd of [NaN, Infinity]) {
+    const x = normals(1200, 7, 10);
+    x.data[1100 * 7 + 6] = odd;
+    const search = exactKnn(x, 3, { metric: 'cosine', workers: 0 });
+    await expect(search).rejects.toThrow(
+      `nearest neighbours: row 1100 of x has ${odd} at column 6; leave such rows out first`,
+    );
   }
 });
 
