@@ -61,7 +61,7 @@ const GRAPHS: Record<GraphWork, { work: string; why: string }> = {
   },
   training: {
     work: 'training of SAEs, their baselines and crosscoders',
-    why: 'matching pursuit, sweeps: cpu',
+    why: 'sweeps over worlds: cpu',
   },
   decoding: {
     work: 'SAE decoding of fg.sae.evaluate',

@@ -2,10 +2,12 @@
 import { formatBytes } from '../../protocol/bytes.js';
 import { one, total, vector, whole, type Feeds } from '../compute/graphs/feeds.js';
 import { DeviceMemoryError } from '../compute/graphs/failures.js';
-import type { DeviceTensor, GraphDevice, Program } from '../compute/graphs/host.js';
+import type { DeviceTensor, GraphDevice } from '../compute/graphs/host.js';
 import type { HostTensor } from '../compute/graphs/messages.js';
 import type { BatchSums, DeviceBatch, DeviceStep, DeviceTraining } from './architectures/trainingOnDevice.js';
 import type { Parameters } from './parameters.js';
+import { pursueBlock } from './pursuitOnDevice.js';
+import { runNext } from './runNext.js';
 import { selectOfBatch, type BlockOfRows } from './selectOnDevice.js';
 import { blockProgram, feedNames, type BlockProgram } from './stepGraph.js';
 
@@ -35,8 +37,8 @@ export interface DeviceRun {
 export const gradientOf = <N extends MatrixName>(name: N): `to${N}` => `to${name}`;
 
 /** The matrices of a training. */
-export const matricesOf = ({ skip }: DeviceTraining): readonly MatrixName[] =>
-  skip ? ['W_encT', 'W_dec', 'W_skip'] : ['W_encT', 'W_dec'];
+export const matricesOf = ({ skip, pursuit }: DeviceTraining): readonly MatrixName[] =>
+  pursuit ? ['W_dec'] : skip ? ['W_encT', 'W_dec', 'W_skip'] : ['W_encT', 'W_dec'];
 
 /** What has no room, with figures. */
 export function tooLarge({ dIn, dSae }: Parameters, error: DeviceMemoryError): DeviceMemoryError {
@@ -45,17 +47,6 @@ export function tooLarge({ dIn, dSae }: Parameters, error: DeviceMemoryError): D
     `training of ${dSae} features of width ${dIn} needs about ${formatBytes(needed)} on the device, and ${formatBytes(4 * dSae)} for each row of a block: ${error.message}. Train fewer features, or on the cpu device`,
     { cause: error },
   );
-}
-
-/** Runs a program; its outputs that take the place of inputs stay, by the names of these. */
-export async function runNext(
-  device: GraphDevice,
-  program: Program,
-  feeds: Feeds,
-  names: readonly string[],
-): Promise<{ host: Record<string, HostTensor>; next: Record<string, DeviceTensor> }> {
-  const { host, device: made } = await device.run(program, feeds, { stay: names.map(feedNames.next) });
-  return { host, next: Object.fromEntries(names.map((name) => [name, made[feedNames.next(name)]])) };
 }
 
 /** Sums over the blocks of a batch, in float64, and the gradients of its matrices. */
@@ -74,7 +65,7 @@ export class Summed implements BatchSums {
     this.toOut = new Float64Array(dOut);
   }
 
-  add(program: BlockProgram, host: Record<string, HostTensor>): void {
+  add(program: Pick<BlockProgram, 'columns' | 'rows'>, host: Record<string, HostTensor>): void {
     for (const name of program.columns) {
       const values = host[name].data as Float32Array;
       const sum = (this.columns[name] ??= new Float64Array(values.length));
@@ -137,14 +128,16 @@ export class BlocksOnDevice {
     for (let first = 0; first < rows; first += this.#rows)
       blocks.push({ first, rows: Math.min(this.#rows, rows - first) });
     let kept: Record<string, DeviceTensor> = {};
+    const { training } = this.of;
     try {
-      const selected =
-        this.of.training.ofBatch && (await selectOfBatch(this.device, this.of, blocks, given, rows, breakAt));
+      const selected = training.ofBatch && (await selectOfBatch(this.device, this.of, blocks, given, rows, breakAt));
       const sums = new Summed(this.p, selected?.least);
       const feeds = selected ? { ...given, [feedNames.number('bound')]: one(selected.bound) } : given;
       for (const block of blocks) {
         breakAt?.();
-        const next = await this.#block(feeds, begun.dead, block, kept, sums);
+        const next = training.pursuit
+          ? await this.#pursue(feeds, { ...block, batch: rows }, kept, sums, breakAt)
+          : await this.#block(feeds, begun.dead, block, kept, sums);
         this.device.free(...Object.values(kept));
         kept = next;
       }
@@ -156,6 +149,22 @@ export class BlocksOnDevice {
     } finally {
       for (const { z } of blocks) if (z) this.device.free(z);
     }
+  }
+
+  /** A block whose features are taken one after another. */
+  async #pursue(
+    given: Feeds,
+    block: BlockOfRows & { batch: number },
+    kept: Record<string, DeviceTensor>,
+    sums: Summed,
+    breakAt?: () => void,
+  ): Promise<Record<string, DeviceTensor>> {
+    const { x, W_dec } = given as Record<string, DeviceTensor>;
+    const { b_dec, dIn, dSae } = this.p;
+    const of = { ...block, x, W_dec, b_dec, dIn, dSae, toW_dec: kept.toW_dec };
+    const { host, toW_dec } = await pursueBlock(this.device, of, this.of.training.pursuit!, breakAt);
+    sums.add({ columns: ['fired'], rows: ['squares'] }, host);
+    return { toW_dec };
   }
 
   async #block(

@@ -99,7 +99,7 @@ export const settingsOf = ({ ignoring, fresh: _, logs: __, from, ...own }: KeptT
 /** The device as a parameter of a result: others than the CPU round otherwise, which is another SAE after some steps. */
 export function deviceOf(options: Omit<KeptTraining, 'hook' | 'ignoring'>): JsonObject {
   const place = placeOf(options, graphDevice('training'));
-  return typeof place === 'string' ? {} : { device: place.device.provider };
+  return place ? { device: place.device.provider } : {};
 }
 
 /** The identity of a run's result. */

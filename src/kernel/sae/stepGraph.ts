@@ -57,7 +57,7 @@ const named =
 const vectorsOf = (g: Graph, names: Set<string>) => named(g, names, vectorName);
 
 /** Rows `from` to `to` − 1 of x [B, d], less b_dec where the encoder sees x − b_dec. */
-function inputOf(g: Graph, applyBDecToInput: boolean): { x: Value; input: Value } {
+export function inputOf(g: Graph, applyBDecToInput: boolean): { x: Value; input: Value } {
   const x = rowsOf(g, 'x');
   return { x, input: applyBDecToInput ? g.sub(x, g.input('b_dec')) : x };
 }
@@ -177,7 +177,7 @@ export function blockProgram(training: DeviceTraining, shape: BlockShape): Block
     const [W_dec, b_dec] = [g.input('W_dec'), g.input('b_dec')];
     const target = shape.target ? rowsOf(g, 'y') : x;
     const kept = (name: string): { c?: Value } => (shape.more ? { c: g.input(name) } : {});
-    const fired = training.fire(block);
+    const fired = training.fire!(block);
     const before = training.skip ? g.gemm(input, g.input('W_skip'), { c: b_dec, transB: true }) : b_dec;
     const groups = decode(g, fired.f, target, before, shape.widths);
     const { error } = groups.at(-1)!;
@@ -241,32 +241,29 @@ export interface FinishShape {
   tied: boolean;
   /** The encoder sees x − b_dec: `toInput` [1, d] is bias [1, F] · W_encT. */
   input: boolean;
-  /** W_skip has a gradient. */
-  skip: boolean;
+  /** Those that have a gradient. */
+  matrices: readonly string[];
 }
 
 /** The gradients complete; those that change stay. For the host Σ g² of each row of each, and toInput. */
-export const finishProgram = ({ norms, parts, open, tied, input, skip }: FinishShape): Program => ({
-  key: `train finish ${norms} ${parts} ${open} ${tied} ${input} ${skip}`,
+export const finishProgram = ({ norms, parts, open, tied, input, matrices }: FinishShape): Program => ({
+  key: `train finish ${norms} ${parts} ${open} ${tied} ${input} ${matrices.join()}`,
   build() {
     const g = new Graph();
-    let [toW_encT, toW_dec] = [g.input('toW_encT'), g.input('toW_dec')];
+    const to = Object.fromEntries(matrices.map((name) => [name, g.input(`to${name}`)]));
     // Each sum has one term that is not 0: it is exact.
     const overColumns = (name: string): Value => (parts ? g.matMul(g.input(name), g.input('parts')) : g.input(name));
-    if (norms) toW_dec = g.add(toW_dec, g.mul(g.input('W_dec'), overColumns('byPart')));
-    if (open) [toW_encT, toW_dec] = [toW_encT, toW_dec].map((to) => g.mul(to, overColumns('open')));
+    if (norms) to.W_dec = g.add(to.W_dec, g.mul(g.input('W_dec'), overColumns('byPart')));
+    if (open) for (const name of ['W_encT', 'W_dec']) to[name] = g.mul(to[name], overColumns('open'));
     if (tied) {
       const [W_encT, W_dec] = [g.input('W_encT'), g.input('W_dec')];
-      const across = g.sub(toW_dec, g.mul(g.sum(g.mul(toW_dec, W_dec)), W_dec));
-      toW_encT = g.add(toW_encT, g.mul(across, inverseNorms(g, W_encT)));
+      const across = g.sub(to.W_dec, g.mul(g.sum(g.mul(to.W_dec, W_dec)), W_dec));
+      to.W_encT = g.add(to.W_encT, g.mul(across, inverseNorms(g, W_encT)));
     }
-    const squares = (of: Value): Value => g.sum(g.mul(of, of));
     return g.build({
-      ofW_encT: squares(toW_encT),
-      ofW_dec: squares(toW_dec),
-      ...(skip ? { ofW_skip: squares(g.input('toW_skip')) } : {}),
-      ...(norms || open ? { [nextName('toW_dec')]: toW_dec } : {}),
-      ...(tied || open ? { [nextName('toW_encT')]: toW_encT } : {}),
+      ...Object.fromEntries(matrices.map((name) => [`of${name}`, g.sum(g.mul(to[name], to[name]))])),
+      ...(norms || open ? { [nextName('toW_dec')]: to.W_dec } : {}),
+      ...(tied || open ? { [nextName('toW_encT')]: to.W_encT } : {}),
       ...(input ? { toInput: g.gemm(g.input('bias'), g.input('W_encT')) } : {}),
     });
   },

@@ -10,8 +10,9 @@ import type { HostTensor } from '../compute/graphs/messages.js';
 import { adamUpdate } from './adam.js';
 import type { DeviceBatch, DeviceStep } from './architectures/trainingOnDevice.js';
 import type { LossTerms } from './architectures/training.js';
-import { BlocksOnDevice, gradientOf, matricesOf, runNext, tooLarge, type DeviceRun, type MatrixName, type Summed } from './blocksOnDevice.js'; // prettier-ignore
+import { BlocksOnDevice, gradientOf, matricesOf, tooLarge, type DeviceRun, type MatrixName, type Summed } from './blocksOnDevice.js'; // prettier-ignore
 import type { Parameters } from './parameters.js';
+import { runNext } from './runNext.js';
 import { squaresAboutMean, type StepInput, type StepResult } from './step.js';
 import { finishProgram, followProgram, squaresProgram, updateProgram } from './stepGraph.js';
 import type { Moments, Steps, UpdateOptions } from './steps.js';
@@ -170,11 +171,13 @@ export class DeviceSteps implements Steps {
     const { parts } = of.training;
     const { toNorm, b_enc = sums.columns.bias, extra = {}, ...terms } = begun.end(sums);
     const matrices = sums.gradients;
-    const { tied, skip } = of.training;
+    const { tied, pursuit } = of.training;
+    // A pursuit reads x − b_dec too, and has taken that into Σ dL/dx̂.
+    const input = of.applyBDecToInput && !pursuit;
     try {
       const feeds: Feeds = { ...matrices };
       if (tied || toNorm) feeds.W_dec = W_dec;
-      if (tied || of.applyBDecToInput) feeds.W_encT = W_encT;
+      if (tied || input) feeds.W_encT = W_encT;
       const open = parts?.open(dSae);
       const byPart = (data: Float32Array): HostTensor => ({ data, shape: [dSae, data.length / dSae] });
       if (toNorm) {
@@ -183,16 +186,16 @@ export class DeviceSteps implements Steps {
       }
       if (open) feeds.open = byPart(open);
       if (parts && (toNorm || open)) feeds.parts = columnsOf(parts.offsets);
-      if (of.applyBDecToInput) feeds.bias = { ...vector(sums.columns.bias), shape: [1, dSae] };
+      if (input) feeds.bias = { ...vector(sums.columns.bias), shape: [1, dSae] };
       const shape = { norms: !!toNorm, parts: 'parts' in feeds, open: !!open };
-      const program = finishProgram({ ...shape, tied: !!tied, input: of.applyBDecToInput, skip: !!skip });
+      const program = finishProgram({ ...shape, tied: !!tied, input, matrices: this.#names });
       const changed = [...(toNorm || open ? ['toW_dec'] : []), ...(tied || open ? ['toW_encT'] : [])];
       const { host, next } = await runNext(device, program, feeds, changed);
       for (const name of changed) {
         device.free(matrices[name]);
         matrices[name] = next[name];
       }
-      const toInput = of.applyBDecToInput ? (host.toInput.data as Float32Array) : new Float32Array(dOut);
+      const toInput = input ? (host.toInput.data as Float32Array) : new Float32Array(dOut);
       const b_dec = sums.toOut.map((value, j) => value - toInput[j]);
       const vectors = { b_enc, b_dec, ...extra };
       let square = 0;

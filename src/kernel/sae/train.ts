@@ -64,7 +64,6 @@ export async function trainSae(
   const { folder, every: asked } = options.checkpoint ?? {};
   const every = asked ?? Math.max(1, Math.ceil(o.common.steps / 10));
   const place = placeOf(training, options.device);
-  if (options.device && typeof place === 'string') tell(options.report, `Its steps run on the CPU: ${place}`);
   const run = runOf(o, source, place);
   const found = folder ? await loadTrainingState(folder, run, options.report) : undefined;
   const trainer = await Trainer.start(source, o, call, found, place);
@@ -121,13 +120,17 @@ async function keepLast(
 ): Promise<void> {
   const good = onStopped && (await load());
   if (!good) return;
-  const kept = await Trainer.start(source, o, {}, good, 'its weights are only read');
+  const kept = await Trainer.start(source, o, {}, good, undefined);
   await kept.close();
   await onStopped(await kept.finish(), kept.step);
 }
 
 /** What must be the same for a run to go on from a state. */
-const runOf = ({ settings }: ResolvedOptions, source: ActivationSource, place: TrainingPlace | string): JsonObject => ({
+const runOf = (
+  { settings }: ResolvedOptions,
+  source: ActivationSource,
+  place: TrainingPlace | undefined,
+): JsonObject => ({
   ...settings,
   width: source.width,
   hook: source.hookName,
@@ -136,7 +139,7 @@ const runOf = ({ settings }: ResolvedOptions, source: ActivationSource, place: T
   tokens: source.tokensId ?? null,
   ignoreTokens: null,
   ...source.ignoring,
-  ...(typeof place === 'string' ? {} : { device: place.device.provider }),
+  ...(place ? { device: place.device.provider } : {}),
 });
 
 function tell(report: SaeTrainOptions['report'], message: string | undefined): void {
@@ -179,7 +182,7 @@ class Trainer {
     resolved: ResolvedOptions,
     call: CallOptions,
     found: TrainingState | undefined,
-    place: TrainingPlace | string,
+    place: TrainingPlace | undefined,
   ): Promise<Trainer> {
     const { common: o } = resolved;
     const scale =

@@ -17,12 +17,11 @@ export interface TrainingPlace {
 
 type Placed = Omit<SaeTrainOptions, 'dSae'>;
 
-/** Where a training runs, given the device in use: there, or on the CPU for the reason that is given. */
-export function placeOf(options: Placed, device: GraphDevice | undefined): TrainingPlace | string {
+/** How a training runs on a device; undefined where that in use runs no graphs. */
+export function placeOf(options: Placed, device: GraphDevice | undefined): TrainingPlace | undefined {
+  if (!device) return undefined;
   const { architecture, around } = filled(TRAIN, options);
-  if (!device) return 'the device in use runs no graphs';
   const training = trainingOf(architecture).onDevice(options);
-  if (typeof training === 'string') return training;
   return { device, training: around ? around.onDevice(training) : training };
 }
 
@@ -31,10 +30,10 @@ export function stepsOf(
   { common, run, shape }: ResolvedOptions,
   p: Parameters,
   moments: Moments,
-  place: TrainingPlace | string,
+  place: TrainingPlace | undefined,
 ): Steps {
   const { baseline, applyBDecToInput, decoderInitNorm, seed } = common;
-  if (typeof place === 'string') {
+  if (!place) {
     const hold = holdOf(baseline, { ...shape, ...common });
     return new CpuSteps(new TrainingStep(run, common), p, moments, hold);
   }

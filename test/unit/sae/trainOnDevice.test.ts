@@ -5,7 +5,6 @@ import { matrix, row } from '#kernel/compute/matrix.js';
 import type { GraphDevice, Program } from '#kernel/compute/graphs/host.js';
 import { DeviceMemoryError } from '#kernel/compute/graphs/failures.js';
 import { cosine } from '#kernel/compute/statistics.js';
-import { TRAINED_NAMES } from '#kernel/sae/architectures/trained.js';
 import { SOFT_COSINE } from '#kernel/sae/frozen.js';
 import { likeParameters, initialParameters } from '#kernel/sae/parameters.js';
 import { matrixSource } from '#kernel/sae/source.js';
@@ -40,7 +39,7 @@ async function oneStep(device: GraphDevice, kind: SaeTrainOptions, dead: number,
   const options = { ...kind, dSae: F, trainBatchSizeTokens: ROWS };
   const source = trainingSource(kind.architecture, x);
   const { common, run, shape } = resolveOptions(options, D, undefined, source.target);
-  const { training } = placeOf(options, device) as Exclude<ReturnType<typeof placeOf>, string>;
+  const { training } = placeOf(options, device)!;
   const rows = x.data.slice(0, ROWS * D);
   // Rows alike, whose features tie.
   for (let i = 0; i < ROWS; i += 3) rows.copyWithin(i * D, 0, D);
@@ -53,7 +52,8 @@ async function oneStep(device: GraphDevice, kind: SaeTrainOptions, dead: number,
   const make = () => {
     const p = initialParameters(shape, 0.4, 5, run.parameters);
     p.b_dec.forEach((_, j) => (p.b_dec[j] = 0.1 * (j % 3)));
-    p.b_enc.forEach((_, f) => (p.b_enc[f] = f % 5 === 0 ? 0.2 : -0.05));
+    // A pursuit has none.
+    if (!training.pursuit) p.b_enc.forEach((_, f) => (p.b_enc[f] = f % 5 === 0 ? 0.2 : -0.05));
     if (kind.around) run.begin!(p);
     return p;
   };
@@ -175,28 +175,10 @@ onEachDevice('training', (device, provider) => {
   it('shows activations that are not finite, and changes nothing by that step', async () => {
     const bad = planted(256, 1);
     bad.data.fill(NaN, 0, 12);
-    for (const kind of [{ architecture: 'topk', k: 3 }, { architecture: 'batchtopk', k: 3 }, {}] as const)
+    for (const kind of [KINDS.topk, KINDS.batchtopk, KINDS['matching pursuit'], {}])
       await expect(
         trainSae(matrixSource(bad), { ...kind, dSae: F, steps: 9, trainBatchSizeTokens: 64, bDecInitMethod: 'zeros', device: device() }), // prettier-ignore
       ).rejects.toThrow('the activations hold NaN or infinity');
-  });
-});
-
-describe('where a training runs', () => {
-  const device = {} as GraphDevice;
-  it('is the CPU where a step has no graph, with the reason', () => {
-    const reason = (options: SaeTrainOptions): unknown => placeOf(options, device);
-    expect(placeOf({ architecture: 'topk' }, undefined)).toBe('the device in use runs no graphs');
-    expect(reason({ architecture: 'matching_pursuit' })).toMatch(/takes feature after feature/);
-    const left = TRAINED_NAMES.filter((architecture) => typeof placeOf({ architecture }, device) === 'string');
-    expect(left).toEqual(['matching_pursuit']);
-  });
-
-  it('is said where the device in use has no part in it', async () => {
-    const said: string[] = [];
-    const options = { dSae: F, steps: 1, trainBatchSizeTokens: 64, report: (text: string) => void said.push(text) };
-    await trainSae(matrixSource(x), { ...options, architecture: 'matching_pursuit', device });
-    expect(said).toContainEqual(expect.stringMatching(/^Its steps run on the CPU: matching pursuit takes feature/));
   });
 });
 

@@ -75,16 +75,22 @@ export const matchingPursuit: TrainedArchitecture<'matching_pursuit', typeof OPT
     tied: true,
     decoderInitNorm: 1,
     start: (given) => run(given),
-    onDevice: () => 'matching pursuit takes feature after feature, each by what the one before left, up to d_in times',
+    onDevice: (given) => ({
+      key: 'pursuit',
+      pursuit: settingsOf(given),
+      begin: ({ b_enc }) => ({ dead: 'none', end: () => ({ added: 0, b_enc: new Float64Array(b_enc.length) }) }),
+    }),
   },
 };
 
+const settingsOf = (given: Given<typeof OPTIONS>): Pursuit => ({
+  residualThreshold: given.residualThreshold ?? OPTIONS.residualThreshold.usual,
+  maxIterations: given.maxIterations ?? null,
+  stopOnDuplicateSupport: given.stopOnDuplicateSupport ?? OPTIONS.stopOnDuplicateSupport.usual,
+});
+
 function run(given: Given<typeof OPTIONS>): TrainingRun {
-  const settings: Pursuit = {
-    residualThreshold: given.residualThreshold ?? OPTIONS.residualThreshold.usual,
-    maxIterations: given.maxIterations ?? null,
-    stopOnDuplicateSupport: given.stopOnDuplicateSupport ?? OPTIONS.stopOnDuplicateSupport.usual,
-  };
+  const settings = settingsOf(given);
   return {
     settings: { ...settings },
     config: { pursuit: settings },

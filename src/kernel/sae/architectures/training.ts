@@ -23,8 +23,8 @@ export interface Training<S extends Schema = Schema> {
   readonly decoderInitNorm?: number;
   /** A run with these options. @throws RangeError on values that cannot be. */
   start(options: Given<S>, shape: TrainedShape): TrainingRun;
-  /** The same steps on a device, or why there are none. */
-  onDevice(options: Given<S>): DeviceTraining | string;
+  /** The same steps on a device. */
+  onDevice(options: Given<S>): DeviceTraining;
 }
 
 export type TrainedArchitecture<N extends string, S extends Schema> = Omit<Architecture<N>, 'training'> & {
