@@ -77,93 +77,103 @@ function open(graph: FuzzyGraph): Block {
   return { memory, m, sizes, trivial: trivialVector(degree) };
 }
 
-/** Orthonormal columns, orthogonal to the trivial vector: Gram and Schmidt twice, which is enough (Kahan, Parlett). */
-function orthonormalise(x: Float64Array, trivial: Float64Array): void {
-  for (let c = 0; c < BLOCK; c++) {
-    for (let pass = 0; pass < 2; pass++) {
-      let along = 0;
-      for (let i = 0; i < trivial.length; i++) along += trivial[i] * x[BLOCK * i + c];
-      for (let i = 0; i < trivial.length; i++) x[BLOCK * i + c] -= along * trivial[i];
-      for (let b = 0; b < c; b++) {
-        const share = columnProduct(x, b, x, c);
-        for (let at = 0; at < x.length; at += BLOCK) x[at + c] -= share * x[at + b];
-      }
-    }
-    const length = Math.sqrt(columnProduct(x, c, x, c));
-    for (let at = c; at < x.length; at += BLOCK) x[at] /= length;
-  }
+/** Vectors of a block, each by itself: sums along them would else skip from cache line to cache line. */
+type Vectors = readonly Float64Array[];
+
+const vectorsOf = (points: number): Vectors => Array.from({ length: BLOCK }, () => new Float64Array(points));
+
+function fromBlock(block: Float64Array, to: Vectors): void {
+  to.forEach((v, c) => {
+    for (let i = 0; i < v.length; i++) v[i] = block[BLOCK * i + c];
+  });
 }
 
-function columnProduct(x: Float64Array, a: number, y: Float64Array, b: number): number {
+function toBlock(from: Vectors, block: Float64Array): void {
+  from.forEach((v, c) => {
+    for (let i = 0; i < v.length; i++) block[BLOCK * i + c] = v[i];
+  });
+}
+
+function product(x: Float64Array, y: Float64Array): number {
   let sum = 0;
-  for (let at = 0; at < x.length; at += BLOCK) sum += x[at + a] * y[at + b];
+  for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
   return sum;
 }
 
+/** Orthonormal, and orthogonal to the trivial vector: Gram and Schmidt twice, which is enough (Kahan, Parlett). */
+function orthonormalise(x: Vectors, trivial: Float64Array): void {
+  x.forEach((v, c) => {
+    for (let pass = 0; pass < 2; pass++)
+      for (const other of [trivial, ...x.slice(0, c)]) {
+        const share = product(other, v);
+        for (let i = 0; i < v.length; i++) v[i] -= share * other[i];
+      }
+    const length = Math.sqrt(product(v, v));
+    for (let i = 0; i < v.length; i++) v[i] /= length;
+  });
+}
+
 /** x ← x · q for q of BLOCK × BLOCK, row-major. */
-function rotate(x: Float64Array, q: Float64Array): void {
-  const row = new Float64Array(BLOCK);
-  for (let at = 0; at < x.length; at += BLOCK) {
-    for (let c = 0; c < BLOCK; c++) {
-      let sum = 0;
-      for (let b = 0; b < BLOCK; b++) sum += x[at + b] * q[b * BLOCK + c];
-      row[c] = sum;
-    }
-    x.set(row, at);
-  }
+function rotate(x: Vectors, q: Float64Array): void {
+  const turned = vectorsOf(x[0].length);
+  turned.forEach((to, c) =>
+    x.forEach((from, b) => {
+      const share = q[b * BLOCK + c];
+      for (let i = 0; i < to.length; i++) to[i] += from[i] * share;
+    }),
+  );
+  turned.forEach((v, c) => x[c].set(v));
 }
 
 /**
- * Rayleigh and Ritz: turns the columns of x into the best eigenvectors of their span, the largest value first.
+ * Rayleigh and Ritz: turns the vectors of x into the best eigenvectors of their span, the largest value first.
  * @returns their values, and the largest residual of the first `wanted` beside its distance from 1.
  */
 function ritz(
   { memory, m, sizes, trivial }: Block,
-  x: Float64Array,
+  x: Vectors,
   wanted: number,
 ): { values: Float64Array; rest: number } {
   orthonormalise(x, trivial);
-  const [from, image] = [m.x0, m.x1];
-  from.set(x);
-  image.fill(0);
+  toBlock(x, m.x0);
+  m.x1.fill(0);
   kernelsOf(memory).filter(
     0,
     sizes.points,
     m.first.byteOffset,
     m.to.byteOffset,
     m.entries.byteOffset,
-    from.byteOffset,
-    image.byteOffset,
+    m.x0.byteOffset,
+    m.x1.byteOffset,
     1,
     0,
   );
+  const image = vectorsOf(sizes.points);
+  fromBlock(m.x1, image);
   const small = new Float64Array(BLOCK * BLOCK);
   for (let a = 0; a < BLOCK; a++)
-    for (let b = 0; b <= a; b++)
-      small[a * BLOCK + b] = (columnProduct(from, a, image, b) + columnProduct(from, b, image, a)) / 2;
+    for (let b = 0; b <= a; b++) small[a * BLOCK + b] = (product(x[a], image[b]) + product(x[b], image[a])) / 2;
   const { values, vectors } = symmetricEigen(small, BLOCK);
   rotate(x, vectors);
   rotate(image, vectors);
   let rest = 0;
   for (let c = 0; c < wanted; c++) {
     let sum = 0;
-    for (let e = c; e < x.length; e += BLOCK) sum += (image[e] - values[c] * x[e]) ** 2;
+    for (let i = 0; i < sizes.points; i++) sum += (image[c][i] - values[c] * x[c][i]) ** 2;
     rest = Math.max(rest, Math.sqrt(sum) / Math.max(Number.EPSILON, 1 - values[c]));
   }
   return { values, rest };
 }
 
-/** The first columns, each with its entry of largest size positive: the picture is not turned over by the seed. */
-function oriented(x: Float64Array, stride: number, points: number, dimensions: number): Float32Array {
+/** The vectors side by side, each with its entry of largest size positive: the picture is not turned over by the seed. */
+function oriented(vectors: Vectors): Float32Array {
+  const [dimensions, points] = [vectors.length, vectors[0].length];
   const out = new Float32Array(points * dimensions);
-  for (let c = 0; c < dimensions; c++) {
+  vectors.forEach((v, c) => {
     let most = 0;
-    for (let i = 0; i < points; i++) {
-      const v = x[stride * i + c];
-      if (Math.abs(v) > Math.abs(most)) most = v;
-    }
-    for (let i = 0; i < points; i++) out[dimensions * i + c] = most < 0 ? -x[stride * i + c] : x[stride * i + c];
-  }
+    for (const e of v) if (Math.abs(e) > Math.abs(most)) most = e;
+    for (let i = 0; i < points; i++) out[dimensions * i + c] = most < 0 ? -v[i] : v[i];
+  });
   return out;
 }
 
@@ -180,7 +190,8 @@ function denseLayout(graph: FuzzyGraph, dimensions: number): Float32Array {
     a[i * n + j] += entry;
     a[j * n + i] += entry;
   }
-  return oriented(symmetricEigen(a, n).vectors, n, n, dimensions);
+  const { vectors } = symmetricEigen(a, n);
+  return oriented(Array.from({ length: dimensions }, (_, c) => vectors.filter((_, at) => at % n === c)));
 }
 
 /**
@@ -197,17 +208,19 @@ export async function spectralLayout(
   if (graph.points <= DENSE) return denseLayout(graph, dimensions);
   const block = open(graph);
   const { memory, m, sizes } = block;
-  const x = Float64Array.from({ length: BLOCK * graph.points }, () => random.normal());
+  m.x0.forEach((_, i) => (m.x0[i] = random.normal()));
+  const x = vectorsOf(graph.points);
+  fromBlock(m.x0, x);
   const alone = sizes.entries * BLOCK < SHARED_PRODUCTS;
   for (let products = 0; ;) {
     const { values, rest } = ritz(block, x, dimensions);
-    if (rest <= RESIDUAL) return oriented(x, BLOCK, graph.points, dimensions);
+    if (rest <= RESIDUAL) return oriented(x.slice(0, dimensions));
     if (products >= MOST_PRODUCTS) return undefined;
     // Bipartite graphs have eigenvalues down to −1, where the interval would have no length.
     const cut = Math.max(-0.9, values[BLOCK - 1]);
     const gain = Math.acosh((3 - cut) / (1 + cut));
     const degree = Math.max(1, Math.min(Math.floor(GAIN / gain), MOST_PRODUCTS - products));
-    m.x0.set(x);
+    toBlock(x, m.x0);
     m.x1.fill(0);
     await runPhase({ phase: 'chebyshev', memory, parameters: { ...sizes, degree, low: -1, cut } }, chebyshev, {
       ...call,
@@ -215,7 +228,7 @@ export async function spectralLayout(
       unit: 'products',
       workers: call.workers ?? (alone ? 0 : undefined),
     });
-    x.set(filtered(m, degree));
+    fromBlock(filtered(m, degree), x);
     products += degree;
   }
 }

@@ -22,7 +22,7 @@ export interface ChebyshevParameters extends ChebyshevSizes {
 /** Vectors of a block. */
 export const BLOCK = 8;
 /** Rows that a worker takes at a time. */
-const ROWS = 512;
+const ROWS = 256;
 
 export function chebyshevFields({ points, entries }: ChebyshevSizes) {
   return {

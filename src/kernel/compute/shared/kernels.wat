@@ -255,69 +255,78 @@
             (v128.load offset=48 (local.get $at))))
         (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br $row))))
-  ;; Squared distance (0) or product (1) of two rows of d float32, in float64: four sums that take every fourth column each, the last
-  ;; columns to the first, added as (s0 + s1) + (s2 + s3). knn.ts has the same sums in JavaScript, to the bit.
+  ;; Squared distances (0) or products (1) of a row of d float32 and two others, in float64, to out: four sums that take every fourth column
+  ;; each, the last columns to the first, added as (s0 + s1) + (s2 + s3). knnSide.ts has the same sums in JavaScript, to the bit. Two rows at a
+  ;; time, since one's additions would wait for each other.
   (func
-    (export "exact") (param $a i32) (param $b i32) (param $d i32) (param $product i32) (result f64)
-    (local $end i32) (local $u v128) (local $v v128) (local $s v128) (local $r v128) (local $s0 f64) (local $x f64) (local $y f64)
+    (export "exact") (param $a i32) (param $b i32) (param $c i32) (param $d i32) (param $product i32) (param $out i32)
+    (local $end i32) (local $low v128) (local $high v128) (local $u v128) (local $v v128) (local $s v128) (local $r v128)
+    (local $t v128) (local $w v128) (local $bs f64) (local $cs f64)
     (local.set $end (i32.add (local.get $a) (i32.shl (i32.and (local.get $d) (i32.const -4)) (i32.const 2))))
-    (if
-      (local.get $product)
-      (then
-        (block $done
-          (loop $next
-            (br_if $done (i32.ge_u (local.get $a) (local.get $end)))
-            (local.set $s
-              (f64x2.add
-                (local.get $s)
-                (f64x2.mul
-                  (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $a)))
-                  (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $b))))))
-            (local.set $r
-              (f64x2.add
-                (local.get $r)
-                (f64x2.mul
-                  (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $a)))
-                  (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $b))))))
-            (local.set $a (i32.add (local.get $a) (i32.const 16)))
-            (local.set $b (i32.add (local.get $b) (i32.const 16)))
-            (br $next))))
-      (else
-        (block $done
-          (loop $next
-            (br_if $done (i32.ge_u (local.get $a) (local.get $end)))
-            (local.set $u
-              (f64x2.sub
-                (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $a)))
-                (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $b)))))
-            (local.set $v
-              (f64x2.sub
-                (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $a)))
-                (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $b)))))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $a) (local.get $end)))
+        (local.set $low (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $a))))
+        (local.set $high (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $a))))
+        (local.set $u (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $b))))
+        (local.set $v (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $b))))
+        (if
+          (local.get $product)
+          (then
+            (local.set $s (f64x2.add (local.get $s) (f64x2.mul (local.get $low) (local.get $u))))
+            (local.set $r (f64x2.add (local.get $r) (f64x2.mul (local.get $high) (local.get $v)))))
+          (else
+            (local.set $u (f64x2.sub (local.get $low) (local.get $u)))
+            (local.set $v (f64x2.sub (local.get $high) (local.get $v)))
             (local.set $s (f64x2.add (local.get $s) (f64x2.mul (local.get $u) (local.get $u))))
-            (local.set $r (f64x2.add (local.get $r) (f64x2.mul (local.get $v) (local.get $v))))
-            (local.set $a (i32.add (local.get $a) (i32.const 16)))
-            (local.set $b (i32.add (local.get $b) (i32.const 16)))
-            (br $next)))))
-    (local.set $s0 (f64x2.extract_lane 0 (local.get $s)))
+            (local.set $r (f64x2.add (local.get $r) (f64x2.mul (local.get $v) (local.get $v))))))
+        (local.set $u (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $c))))
+        (local.set $v (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $c))))
+        (if
+          (local.get $product)
+          (then
+            (local.set $t (f64x2.add (local.get $t) (f64x2.mul (local.get $low) (local.get $u))))
+            (local.set $w (f64x2.add (local.get $w) (f64x2.mul (local.get $high) (local.get $v)))))
+          (else
+            (local.set $u (f64x2.sub (local.get $low) (local.get $u)))
+            (local.set $v (f64x2.sub (local.get $high) (local.get $v)))
+            (local.set $t (f64x2.add (local.get $t) (f64x2.mul (local.get $u) (local.get $u))))
+            (local.set $w (f64x2.add (local.get $w) (f64x2.mul (local.get $v) (local.get $v))))))
+        (local.set $a (i32.add (local.get $a) (i32.const 16)))
+        (local.set $b (i32.add (local.get $b) (i32.const 16)))
+        (local.set $c (i32.add (local.get $c) (i32.const 16)))
+        (br $next)))
+    (local.set $bs (f64x2.extract_lane 0 (local.get $s)))
+    (local.set $cs (f64x2.extract_lane 0 (local.get $t)))
     (local.set $end (i32.add (local.get $end) (i32.shl (i32.and (local.get $d) (i32.const 3)) (i32.const 2))))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $a) (local.get $end)))
-        (local.set $x (f64.promote_f32 (f32.load (local.get $a))))
-        (local.set $y (f64.promote_f32 (f32.load (local.get $b))))
-        (if
-          (local.get $product)
-          (then (local.set $s0 (f64.add (local.get $s0) (f64.mul (local.get $x) (local.get $y)))))
-          (else
-            (local.set $x (f64.sub (local.get $x) (local.get $y)))
-            (local.set $s0 (f64.add (local.get $s0) (f64.mul (local.get $x) (local.get $x))))))
+        (local.set $bs (f64.add (local.get $bs) (call $term (local.get $a) (local.get $b) (local.get $product))))
+        (local.set $cs (f64.add (local.get $cs) (call $term (local.get $a) (local.get $c) (local.get $product))))
         (local.set $a (i32.add (local.get $a) (i32.const 4)))
         (local.set $b (i32.add (local.get $b) (i32.const 4)))
+        (local.set $c (i32.add (local.get $c) (i32.const 4)))
         (br $next)))
-    (f64.add
-      (f64.add (local.get $s0) (f64x2.extract_lane 1 (local.get $s)))
-      (f64.add (f64x2.extract_lane 0 (local.get $r)) (f64x2.extract_lane 1 (local.get $r)))))
+    (f64.store
+      (local.get $out)
+      (f64.add
+        (f64.add (local.get $bs) (f64x2.extract_lane 1 (local.get $s)))
+        (f64.add (f64x2.extract_lane 0 (local.get $r)) (f64x2.extract_lane 1 (local.get $r)))))
+    (f64.store offset=8
+      (local.get $out)
+      (f64.add
+        (f64.add (local.get $cs) (f64x2.extract_lane 1 (local.get $t)))
+        (f64.add (f64x2.extract_lane 0 (local.get $w)) (f64x2.extract_lane 1 (local.get $w))))))
+  (func $term (param $a i32) (param $b i32) (param $product i32) (result f64) (local $x f64) (local $y f64)
+    (local.set $x (f64.promote_f32 (f32.load (local.get $a))))
+    (local.set $y (f64.promote_f32 (f32.load (local.get $b))))
+    (if
+      (i32.eqz (local.get $product))
+      (then
+        (local.set $x (f64.sub (local.get $x) (local.get $y)))
+        (local.set $y (local.get $x))))
+    (f64.mul (local.get $x) (local.get $y)))
   ;; Adds rows of d float32 to sums by column, and widens the columns' bounds; past the last column these mean nothing.
   (func
     (export "columns") (param $x i32) (param $rows i32) (param $d i32) (param $sums i32) (param $least i32) (param $most i32)

@@ -29,6 +29,8 @@ const ROWS = 256;
 const SPARE = 82;
 /** Index in `control` of the count of workers that have a tile of their own. */
 export const SEATS = 3;
+/** Sums of a worker that kernels write. */
+export const SUMS = 3;
 
 /** Rows that are turned into columns at a time (knnRows.ts). */
 export const TURNED = 32;
@@ -71,7 +73,7 @@ export function knnFields({ n, d, k, workers }: KnnParameters) {
     row: ['f32', seats * (wide + 4)],
     wholes: ['i8', seats * TURNED * wide],
     unsigned: ['u8', seats * wide],
-    sums: ['f64', 3 * seats],
+    sums: ['f64', SUMS * seats],
     unfit: ['i32', 1],
     doubtful: ['u8', n],
     worst: ['f64', n],
@@ -81,16 +83,40 @@ export function knnFields({ n, d, k, workers }: KnnParameters) {
 }
 export type KnnViews = Views<ReturnType<typeof knnFields>>;
 
-/** The squared distance of two rows, or twice the cosine distance, in float64 from the rows as given. */
-export function exactOf(m: KnnViews, kernels: Kernels, { d, metric }: KnnParameters): (i: number, j: number) => number {
-  const at = m.x.byteOffset;
-  if (metric === 'euclidean') return (i, j) => kernels.exact(at + 4 * i * d, at + 4 * j * d, d, 0);
-  return (i, j) => {
-    const lengths = m.lengths[i] * m.lengths[j];
-    if (lengths === 0) return 2;
-    const product = kernels.exact(at + 4 * i * d, at + 4 * j * d, d, 1);
-    return Math.min(4, Math.max(0, 2 - (2 * product) / lengths));
-  };
+/** Squared distances of rows, or twice their cosine distances, in float64 from the rows as given. */
+export class ExactSquares {
+  readonly #kernels: Kernels;
+  readonly #out: Float64Array;
+  readonly #at: (row: number) => number;
+
+  constructor(
+    memory: SharedMemory,
+    private readonly m: KnnViews,
+    private readonly p: KnnParameters,
+  ) {
+    this.#kernels = kernelsOf(memory);
+    const seat = Atomics.add(m.control, SEATS, 1);
+    this.#out = m.sums.subarray(SUMS * seat, SUMS * (seat + 1));
+    this.#at = (row) => m.x.byteOffset + 4 * row * p.d;
+  }
+
+  /** Of row i and the first `count` of `rows`, to `squares`. */
+  of(i: number, rows: ArrayLike<number>, count: number, squares: Float64Array): void {
+    const { d, metric } = this.p;
+    const product = metric === 'cosine' ? 1 : 0;
+    for (let r = 0; r < count; r += 2) {
+      // The last of an odd number is its own companion.
+      const other = Math.min(r + 1, count - 1);
+      this.#kernels.exact(this.#at(i), this.#at(rows[r]), this.#at(rows[other]), d, product, this.#out.byteOffset);
+      squares[r] = product ? this.#twiceCosine(i, rows[r], this.#out[0]) : this.#out[0];
+      squares[other] = product ? this.#twiceCosine(i, rows[other], this.#out[1]) : this.#out[1];
+    }
+  }
+
+  #twiceCosine(i: number, j: number, product: number): number {
+    const lengths = this.m.lengths[i] * this.m.lengths[j];
+    return lengths === 0 ? 2 : Math.min(4, Math.max(0, 2 - (2 * product) / lengths));
+  }
 }
 
 /** Rows of a tile belong to one worker at a time; false when the phase is stopped meanwhile. */
@@ -261,12 +287,18 @@ export function errorBounds(
 export function refine(memory: SharedMemory, p: KnnParameters): Phase {
   const m = viewsOf(memory, knnFields(p));
   const { n, k, metric, unit } = p;
-  const exact = exactOf(m, kernelsOf(memory), p);
   const units = unit * unit;
   const best = new Best(k);
-  let bounds: ReturnType<typeof errorBounds> | undefined;
+  const rows = new Int32Array(2 * keptOf(k));
+  const squares = new Float64Array(rows.length);
+  let own: { bounds: ReturnType<typeof errorBounds>; exact: ExactSquares } | undefined;
   const refineRow = (i: number): void => {
-    const { longest, error } = (bounds ??= errorBounds(m, p));
+    own ??= { bounds: errorBounds(m, p), exact: new ExactSquares(memory, m, p) };
+    const { longest, error } = own.bounds;
+    const offer = (count: number): void => {
+      own!.exact.of(i, rows, count, squares);
+      for (let r = 0; r < count; r++) best.offer(squares[r], rows[r]);
+    };
     const from = i * 2 * keptOf(k);
     const to = from + m.counts[i];
     best.clear();
@@ -277,11 +309,13 @@ export function refine(memory: SharedMemory, p: KnnParameters): Phase {
     for (let again = 0; again < 3; again++)
       wrong = error(i, Math.min(longest, length + Math.sqrt(Math.max(0, best.worst + wrong))));
     const likely = new Set(best.who);
+    rows.set(best.who);
     best.clear();
-    for (const j of likely) best.offer(exact(i, j), j);
+    offer(k);
+    let count = 0;
     for (let c = from; c < to; c++)
-      if (m.scores[c] - wrong <= best.worst / units && !likely.has(m.found[c]))
-        best.offer(exact(i, m.found[c]), m.found[c]);
+      if (m.scores[c] - wrong <= best.worst / units && !likely.has(m.found[c])) rows[count++] = m.found[c];
+    offer(count);
     m.worst[i] = best.worst / units;
     m.doubtful[i] = m.limits[i] - wrong <= m.worst[i] ? 1 : 0;
     m.indices.set(best.who, i * k);

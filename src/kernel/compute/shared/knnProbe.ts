@@ -2,8 +2,8 @@
  * Whether 8 bits leave few rows in doubt and their errors are as random as their bound assumes, for workers. Tried on
  * some rows: their distances to all rows, and the scores of a part of these.
  */
-import { errorBounds, exactOf, keptOf, knnFields, TILE, type KnnParameters, type KnnViews } from './knn.js';
-import { kernelsOf, viewsOf, type SharedMemory } from './memory.js';
+import { errorBounds, ExactSquares, keptOf, knnFields, TILE, type KnnParameters, type KnnViews } from './knn.js';
+import { viewsOf, type SharedMemory } from './memory.js';
 import type { Phase } from './pieces.js';
 
 /** Rows that are tried: the more, the fewer there are. */
@@ -23,15 +23,17 @@ function scoreOf(m: KnnViews, { n, d }: KnnParameters, i: number, j: number): nu
 /** Counts in `unfit` the rows for which 8 bits do not suffice. */
 export function probe(memory: SharedMemory, p: KnnParameters): Phase {
   const m = viewsOf(memory, knnFields(p));
-  const exact = exactOf(m, kernelsOf(memory), p);
   const { n, k, unit } = p;
   const samples = samplesOf(n);
   const squares = new Float64Array(n);
-  let bounds: ReturnType<typeof errorBounds> | undefined;
+  const all = Int32Array.from({ length: n }, (_, j) => j);
+  let own: { bounds: ReturnType<typeof errorBounds>; exact: ExactSquares } | undefined;
   const suffices = (s: number): boolean => {
-    const { longest, error } = (bounds ??= errorBounds(m, p));
+    own ??= { bounds: errorBounds(m, p), exact: new ExactSquares(memory, m, p) };
+    const { longest, error } = own.bounds;
     const i = Math.floor((s * n) / samples);
-    for (let j = 0; j < n; j++) squares[j] = exact(i, j) / (unit * unit);
+    own.exact.of(i, all, n, squares);
+    for (let j = 0; j < n; j++) squares[j] /= unit * unit;
     for (let j = s; j < n; j += STRIDE)
       if (Math.abs(scoreOf(m, p, i, j) - squares[j]) > 0.75 * error(i, Math.sqrt(m.squares[j]))) return false;
     const sorted = squares.slice().sort(); // the row itself first

@@ -3,7 +3,7 @@
  * squared lengths and, where `whole` is not 0, 8-bit integers.
  */
 import { powerBelow } from '../matrix.js';
-import { inFours, knnFields, SEATS, TILE, TURNED, type KnnParameters, type KnnViews } from './knn.js';
+import { inFours, knnFields, SEATS, SUMS, TILE, TURNED, type KnnParameters, type KnnViews } from './knn.js';
 import { kernelsOf, viewsOf, type Kernels, type SharedMemory } from './memory.js';
 import type { Phase } from './pieces.js';
 
@@ -95,7 +95,7 @@ class Quantiser {
     this.#wholes = part(m.wholes, TURNED * wide);
     this.#row = part(m.row, wide + 4);
     this.#unsigned = part(m.unsigned, wide);
-    this.#sums = part(m.sums, 3);
+    this.#sums = part(m.sums, SUMS);
   }
 
   /** Puts row r, shifted and in units, into `row`. */
@@ -103,7 +103,10 @@ class Quantiser {
     const { d, metric } = this.p;
     const m = this.#m;
     const at = m.x.byteOffset + 4 * r * d;
-    if (metric === 'cosine') m.lengths[r] = Math.sqrt(this.#kernels.exact(at, at, d, 1));
+    if (metric === 'cosine') {
+      this.#kernels.exact(at, at, at, d, 1, this.#sums.byteOffset);
+      m.lengths[r] = Math.sqrt(this.#sums[0]);
+    }
     const factor = factorOf(m, this.p, r);
     const square = this.#kernels.shift(at, d, m.shift.byteOffset, factor, this.#row.byteOffset);
     m.squares[r] = metric === 'cosine' && square === 0 ? 1 : square;

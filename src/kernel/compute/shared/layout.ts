@@ -27,7 +27,7 @@ export interface EpochParameters {
 /** Entries of the table of coefficients, by the top 16 bits of a squared distance in float32, whose sign bit is 0. */
 export const TABLE = 32_768;
 /** Vertices that a worker takes at a time. */
-const VERTICES = 128;
+const VERTICES = 64;
 /**
  * Groups of an epoch, and weight of the sum of a vertex's pulls in the damping of its step. Neighbour recall of a sheet
  * of 4,096 points from its spectrum and from random positions, and of 16,384 points from their spectrum and from a

@@ -111,8 +111,8 @@ export interface Kernels {
       shift: number,
     ]
   ): void;
-  /** The squared distance (0) or the product (1) of two rows of d float32, in float64. */
-  exact(a: number, b: number, d: number, product: 0 | 1): number;
+  /** The squared distances (0) or the products (1) of row a and rows b and c, of d float32, to two float64. */
+  exact(a: number, b: number, c: number, d: number, product: 0 | 1, out: number): void;
   /** Adds rows of d float32 to `sums` (float64) by column and widens the bounds `least` and `most`; all in fours. */
   columns(x: number, rows: number, d: number, sums: number, least: number, most: number): void;
   /**
