@@ -307,7 +307,7 @@ export const CLUSTERERS = kinds('ClustererSpec', {
     },
   },
   hdbscan: {
-    doc: 'Campello, Moulavi and Sander 2013: mutual reachability, condensed tree, excess of mass.',
+    doc: 'Campello, Moulavi and Sander 2013: mutual reachability, condensed tree, excess of mass, from all distances of an element.',
     members: {
       metric: metricOf('euclidean'),
       minClusterSize: whole({

@@ -1,6 +1,10 @@
 /**
  * HDBSCAN (Campello, Moulavi and Sander 2013) as scikit-learn 1.3 defines it: the minimum spanning tree of mutual
  * reachability, condensed by the smallest cluster, clusters chosen by excess of mass.
+ *
+ * It takes all distances of its points and no neighbours that were searched for elsewhere (compute/knn.ts): the points are
+ * an element of a cover, whose neighbours within the element are not those among all points; the exact tree needs all its
+ * distances anyhow, and a core distance is one of a row of these.
  */
 import { minimumSpanningTree, type Merges } from './agglomerative.js';
 
@@ -12,11 +16,24 @@ export interface HdbscanSettings {
   allowSingleCluster: boolean;
 }
 
+/** The largest of the least numbers of a row, as many as `least` takes. */
+function lastOfLeast(d: Float64Array, from: number, m: number, least: Float64Array): number {
+  const last = least.length - 1;
+  least.fill(Infinity);
+  for (let e = from; e < from + m; e++) {
+    if (d[e] >= least[last]) continue;
+    let at = last;
+    for (; at > 0 && least[at - 1] > d[e]; at--) least[at] = least[at - 1];
+    least[at] = d[e];
+  }
+  return least[last];
+}
+
 /** max(distance, core distance of either), in place; the diagonal stays 0. */
 function mutualReachability(d: Float64Array, m: number, minSamples: number): void {
   const core = new Float64Array(m);
-  const k = Math.min(minSamples, m) - 1;
-  for (let i = 0; i < m; i++) core[i] = d.slice(i * m, (i + 1) * m).sort()[k];
+  const least = new Float64Array(Math.min(minSamples, m));
+  for (let i = 0; i < m; i++) core[i] = lastOfLeast(d, i * m, m, least);
   for (let i = 0; i < m; i++)
     for (let j = 0; j < m; j++) if (i !== j) d[i * m + j] = Math.max(d[i * m + j], core[i], core[j]);
 }
