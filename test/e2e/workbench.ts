@@ -55,11 +55,15 @@ export function endKernels(runs: string): void {
   }
 }
 
-/** Starts a workbench on a folder of its own that holds `<name>.fgnb` with these code cells. */
+/**
+ * Starts a workbench on a folder of its own that holds `<name>.fgnb` with these code cells.
+ * @param machine settings of the host, where those of machine scope belong
+ */
 export async function startWorkbench(
   name: string,
   cells: readonly string[],
   settings: object = {},
+  machine: object = {},
 ): Promise<Workbench> {
   mkdirSync(screenshots, { recursive: true });
   const folder = temporaryFolder(name);
@@ -84,7 +88,12 @@ export async function startWorkbench(
     writeFileSync(path.join(folder, `${name}.fgnb`), JSON.stringify({ fgnb: 1, metadata: {}, cells: written }));
     const extensionsDir = (await installVsix(path.join(folder, 'vscode-extensions'))) as string;
     const all = { 'workbench.colorTheme': 'Default Dark Modern', ...settings };
-    server = (await startServer(data, { extensionsDir, settings: all, env: { FGNB_RUN_ROOT: runs } })) as typeof server;
+    server = (await startServer(data, {
+      extensionsDir,
+      settings: all,
+      machine,
+      env: { FGNB_RUN_ROOT: runs },
+    })) as typeof server;
     context = (await startBrowser(data)) as BrowserContext;
     const page = context.pages()[0] ?? (await context.newPage());
     const bench = (await openWorkbench(page, server!.url, folder)) as Bench;

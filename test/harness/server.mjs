@@ -41,15 +41,20 @@ export function runServerCommand(args, dir) {
 }
 
 /**
- * Starts a server with its data in `dir`. `smokeTest` makes it accept extension tests and refuse dialogs.
+ * Starts a server with its data in `dir`. `smokeTest` makes it accept extension tests and refuse dialogs. `machine`: settings
+ * of the host, where those of machine scope belong: of a user's they are of another machine.
  * @returns {Promise<{url: string, port: number, pid: number, logFile: string, stop(): Promise<void>}>}
  */
-export async function startServer(dir, { extensionsDir, env = {}, settings = {}, smokeTest = false, home = dir } = {}) {
+export async function startServer(
+  dir,
+  { extensionsDir, env = {}, settings = {}, machine = {}, smokeTest = false, home = dir } = {},
+) {
   const { node, vscode } = harnessPaths();
-  const user = path.join(dir, 'server/data/User');
-  mkdirSync(user, { recursive: true });
+  const [user, host] = ['User', 'Machine'].map((whose) => path.join(dir, 'server/data', whose));
+  for (const folder of [user, host]) mkdirSync(folder, { recursive: true });
   mkdirSync(extensionsDir ?? path.join(dir, 'extensions'), { recursive: true });
   writeFileSync(path.join(user, 'settings.json'), JSON.stringify({ ...SETTINGS, ...settings }, null, 2));
+  writeFileSync(path.join(host, 'settings.json'), JSON.stringify(machine, null, 2));
   const logFile = path.join(dir, 'server.log');
   const log = openSync(logFile, 'w');
   const args = [

@@ -48,7 +48,7 @@ describe.skipIf(!linux)('a host with nothing', () => {
     expect(await setUp(env)).toEqual({
       status: 1,
       text: expect.stringMatching(
-        /✗ {3}driver {3}no Vulkan driver file was found: install .*\n[^]*Nothing was installed/,
+        /✗ {3}driver {3}no Vulkan driver file was found \(VK_DRIVER_FILES names .*none\.json, which is not there\): install .*\n[^]*Nothing was installed/,
       ),
     });
     const cuda = await setUp(env, '--device', 'cuda', '--from', fakeTfjsGpu(at('package')), '--yes');

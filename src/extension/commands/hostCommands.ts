@@ -1,12 +1,15 @@
 /** Commands about this host: the doctor and GPU packages. */
 import * as vscode from 'vscode';
-import { kernelConfig } from '../config.js';
+import { kernelConfig, namesDevice, notebookConfig } from '../config.js';
 import { notebookFolderOf } from '../notebook/controller.js';
 import { activeNotebook } from '../views/activeNotebook.js';
 import { runCli } from './cli.js';
 import type { CommandContext } from './context.js';
 
-/** Runs `fgnb doctor`, shows its report and returns it. */
+/**
+ * Runs `fgnb doctor` on the device of the notebook or the settings, shows its report and returns it. Where that device
+ * cannot be used the reason stands first, then the report of what can.
+ */
 export async function doctor(context: CommandContext): Promise<string> {
   const notebook = activeNotebook();
   const folder = notebook
@@ -15,16 +18,25 @@ export async function doctor(context: CommandContext): Promise<string> {
   context.doctor.clear();
   context.doctor.show(true);
   const editor = `${vscode.env.appName} ${vscode.version}, ${vscode.env.remoteName ? `remote (${vscode.env.remoteName})` : 'local'}`;
-  context.doctor.appendLine(`editor    ${editor}\n`);
+  context.doctor.appendLine(`editor    ${editor}`);
+  const config = notebook ? notebookConfig(notebook) : kernelConfig();
+  const whose = notebook && namesDevice(notebook) ? 'kept in this notebook' : 'by the settings';
+  context.doctor.appendLine(`device    ${config.device}, ${whose}\n`);
+  const report = (...more: string[]) =>
+    runCli(['doctor', ...more], {
+      kernelFolder: context.kernelFolder,
+      config,
+      cwd: folder,
+      onOutput: (text) => context.doctor.append(text),
+    });
   const result = await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Window, title: 'Feature Geometry doctor' },
-    () =>
-      runCli(['doctor'], {
-        kernelFolder: context.kernelFolder,
-        config: kernelConfig(notebook?.uri),
-        cwd: folder,
-        onOutput: (text) => context.doctor.append(text),
-      }),
+    async () => {
+      const own = await report('--device', config.device);
+      if (own.code === 0 || config.device === 'auto') return own;
+      context.doctor.appendLine('');
+      return report();
+    },
   );
   if (result.code !== 0) context.doctor.appendLine(`\nThe doctor ended with exit code ${result.code}.`);
   return result.stdout;

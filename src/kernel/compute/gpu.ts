@@ -17,6 +17,7 @@ import {
   gpuFolder,
   lookAtHost,
   nvidiaDriver,
+  noVulkanDriver,
   vulkanDrivers,
 } from './hostGpu.js';
 import { productThroughTf } from './product.js';
@@ -132,7 +133,7 @@ function webgpuAdvice(reason: string): string {
   if (process.platform !== 'linux') return reason;
   const drivers = vulkanDrivers();
   const nvidia = nvidiaDriver();
-  const found = drivers.length > 0 ? `Vulkan drivers: ${drivers.join(', ')}` : 'no Vulkan driver file was found';
+  const found = drivers.length > 0 ? `Vulkan drivers: ${drivers.join(', ')}` : noVulkanDriver();
   const next = nvidia
     ? `; this host has NVIDIA's driver ${nvidia}: install libvulkan1, and in a container ask for the graphics capability (NVIDIA_DRIVER_CAPABILITIES=all)`
     : '; install libvulkan1 and the Vulkan driver of the GPU';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { formatBytes } from '../../protocol/bytes.js';
 import { ORT_CUDA } from './cudaGraphs.js';
 import { TFJS_GPU } from './gpu.js';
-import { cudaTrouble, driverNames, gpuFolder, libraryTrouble, lookAtHost, versionBelow, type CudaVersion, type HostGpu } from './hostGpu.js'; // prettier-ignore
+import { cudaTrouble, driverNames, gpuFolder, libraryTrouble, lookAtHost, noVulkanDriver, versionBelow, type CudaVersion, type HostGpu } from './hostGpu.js'; // prettier-ignore
 
 export const SETUP_DEVICES = ['auto', 'webgpu', 'cuda'] as const;
 export type SetupChoice = (typeof SETUP_DEVICES)[number];
@@ -245,7 +245,7 @@ function webgpuPlan(host: HostGpu, folder: string): Omit<SetupPlan, 'because'> {
         says:
           drivers.length > 0
             ? `${driverNames(drivers).join(', ')} (${drivers.join(', ')})`
-            : `no Vulkan driver file was found: install the Vulkan driver of the GPU${container}`,
+            : `${noVulkanDriver()}: install the Vulkan driver of the GPU${container}`,
       },
     );
   }

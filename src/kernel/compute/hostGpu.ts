@@ -66,10 +66,23 @@ function vulkanFolders(): string[] {
   return [...settings, ...data].filter(Boolean).map((folder) => hostFile(folder, 'vulkan', 'icd.d'));
 }
 
+/** The variable by which the environment chooses Vulkan drivers, where it does. */
+const chosenDrivers = (): readonly [name: string, files: string] | undefined => {
+  const name = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'].find((each) => process.env[each] !== undefined);
+  const files = name && process.env[name];
+  return files ? [name, files] : undefined;
+};
+
+/** Said where there is none, with the environment's part in it. */
+export function noVulkanDriver(): string {
+  const chosen = chosenDrivers();
+  return `no Vulkan driver file was found${chosen ? ` (${chosen[0]} names ${chosen[1]}, which is not there)` : ''}`;
+}
+
 /** Files of the Vulkan drivers of a Linux host, as the loader finds them; the environment's choice before all. */
 export function vulkanDrivers(folders = vulkanFolders()): string[] {
-  const chosen = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
-  if (chosen) return chosen.split(':').filter((file) => fs.existsSync(file));
+  const chosen = chosenDrivers();
+  if (chosen) return chosen[1].split(':').filter((file) => fs.existsSync(file));
   return folders.flatMap((folder) => {
     try {
       return fs
