@@ -6,8 +6,8 @@ import type { DeviceSummary, MemoryInfo } from '../../protocol/kernel.js';
 export const deviceName = ({ device }: DeviceSummary, memory: MemoryInfo | undefined): string =>
   memory?.gpu ? `${device} ${formatBytes(memory.gpu.heldBytes)}` : device;
 
-/** What computes, what runs where, and the memory of its GPUs. */
-export function deviceText({ description, work, notes }: DeviceSummary, memory: MemoryInfo | undefined): string {
+/** What computes, what runs where, and the memory of its GPUs, line by line. */
+export function deviceText({ description, work, notes }: DeviceSummary, memory: MemoryInfo | undefined): string[] {
   const devices = [...new Set(work.map((place) => place.device))];
   const places = devices.map(
     (name) => `On ${name}: ${work.filter((place) => place.device === name).map((place) => place.work).join('; ')}`, // prettier-ignore
@@ -18,5 +18,5 @@ export function deviceText({ description, work, notes }: DeviceSummary, memory: 
     ({ name, total, used }) =>
       `${name}: ${formatBytes(used)} of ${formatBytes(total)} used, ${formatBytes(total - used)} free`,
   );
-  return [description, ...held, ...told, ...places, ...notes].map((line) => `${line}\n`).join('');
+  return [description, ...held, ...told, ...places, ...notes];
 }

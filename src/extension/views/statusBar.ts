@@ -42,19 +42,20 @@ function itemText(session: NotebookSession | undefined): string {
   return `${ICON[state]} Kernel: ${parts.join(' · ')}`;
 }
 
+/** Text as Markdown has it. appendText would make every space one that does not break, and words would. */
+const literal = (text: string): string => text.replace(/[\\`*_{}[\]()#+\-!|<>~$&]/g, '\\$&');
+
 function tooltip(session: NotebookSession | undefined): vscode.MarkdownString {
   const text = new vscode.MarkdownString();
   const { device, memory, processId } = session?.kernel ?? {};
   if (!session || session.state === 'none') return text.appendText('No kernel yet: it starts with the first cell.');
-  text.appendText(`${STATE_TEXT[session.state]}${processId ? `, process ${processId}` : ''}\n`);
-  if (device) text.appendText(deviceText(device, memory));
-  if (memory) {
-    text.appendText(`process ${formatBytes(memory.rssBytes)}, JavaScript heap ${formatBytes(memory.heapBytes)}, `);
-    text.appendText(
-      `typed arrays ${formatBytes(memory.arrayBufferBytes)}, free on host ${formatBytes(memory.systemFreeBytes)}\n`,
+  const state = `${STATE_TEXT[session.state]}${processId ? `, process ${processId}` : ''}`;
+  const lines = [state, ...(device ? deviceText(device, memory) : [])];
+  if (memory)
+    lines.push(
+      `process ${formatBytes(memory.rssBytes)}, JavaScript heap ${formatBytes(memory.heapBytes)}, typed arrays ${formatBytes(memory.arrayBufferBytes)}, free on host ${formatBytes(memory.systemFreeBytes)}`,
     );
-  }
-  return text.appendText('Click for kernel commands.');
+  return text.appendMarkdown([...lines, 'Click for kernel commands.'].map(literal).join('\n\n'));
 }
 
 export function createStatusBar(sessions: Sessions): vscode.Disposable {

@@ -181,8 +181,9 @@ export function formatDoctor(report: DoctorReport): string {
     device.gemm.engine
   ];
   line('product', `${gflops.typedArrays.toFixed(0)} GFLOP/s over typed arrays (${engine}), float32, ${SIZE}³`);
-  if (gflops.tensors !== undefined) line('', `${gflops.tensors.toFixed(0)} GFLOP/s over tensors (${device.backend})`);
-  if (device.graphs) line('', `${device.graphs.gflops.toPrecision(3)} GFLOP/s in graphs on ${device.device}`);
+  if (gflops.tensors !== undefined)
+    line('product', `${gflops.tensors.toFixed(0)} GFLOP/s over tensors (${device.backend})`);
+  if (device.graphs) line('product', `${device.graphs.gflops.toPrecision(3)} GFLOP/s in graphs on ${device.device}`);
   line('checked', `products at start agree with float64 to ${device.gemm.selfCheckError.toExponential(1)}`);
   if (report.gpuMemory) line('memory', memoryWords(report.gpuMemory));
   for (const { work, device: where, why } of device.work) line(where, `${work}${why ? ` (${why})` : ''}`);

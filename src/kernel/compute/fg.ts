@@ -17,28 +17,27 @@ function describe(): DeviceInfo {
   return report.device === 'cpu' ? report : { ...report, memory: deviceMemory() };
 }
 
-function reportItems({ description, reasons, gemm, work, memory, notes }: DeviceInfo): OutputItem[] {
+/** The devices that were looked at, and what runs where. */
+function reportItems({ description, reasons, gemm, work, memory, notes }: DeviceInfo): OutputItem[][] {
   const speed = gemm.gflops === undefined ? '' : `, ${formatNumber(gemm.gflops, 3)} GFLOP/s`;
-  const places = work.map((w) => `${w.work}: ${w.device}${w.why ? ` (${w.why})` : ''}`);
-  return tableItems({
-    ...tableOf(
-      reasons.map(({ device, chosen, reason }) => ({ device, chosen: chosen ? 'yes' : 'no', reason })),
-      description,
-    ),
-    note: [
-      `Float32 products of the CPU: ${gemm.engine}${speed}`,
-      ...(memory ? [`Memory: ${memoryWords(memory)}`] : []),
-      ...places,
-      ...notes,
-    ].join('. '),
-  });
+  const devices = reasons.map(({ device, chosen, reason }) => ({ device, chosen: chosen ? 'yes' : 'no', reason }));
+  const places = work.map(({ work, device, why }) => ({ work, device, but: why }));
+  const said = [
+    `Float32 products of the CPU: ${gemm.engine}${speed}`,
+    ...(memory ? [`Memory: ${memoryWords(memory)}`] : []),
+    ...notes,
+  ];
+  return [
+    tableItems(tableOf(devices, description)),
+    tableItems({ ...tableOf(places, 'What runs where'), note: said.join('. ') }),
+  ];
 }
 
 const info = syncVerb({
-  doc: 'What computes, how fast its product is, what runs where, the memory held, used and free on its GPUs, and why nothing better does. As the last expression of a cell it is a table of the devices that were looked at.',
+  doc: 'What computes, how fast its product is, what runs where, the memory held, used and free on its GPUs, and why nothing better does. As the last expression of a cell it is a table of the devices that were looked at, and one of what runs where.',
   args: [],
   run: describe,
-  show: (report) => reportItems(report),
+  show: (report, { env }) => env.displayButLast(reportItems(report)),
 });
 
 export const device = namespace({

@@ -62,9 +62,11 @@ describe('fg.artifacts', () => {
 describe('fg.device', () => {
   it('shows what computes and why', () => {
     const report = world.fg.device.info();
-    expect(textOf(report)).toContain(report.description);
-    expect(textOf(report)).toContain(report.reasons.at(-1)!.reason);
     expect(textOf(report)).toContain(`Float32 products of the CPU: ${report.gemm.engine}`);
+    for (const { work } of report.work) expect(textOf(report)).toContain(work);
+    const devices = world.context.shown.at(-1)!.map(({ text }) => text ?? '').join(''); // prettier-ignore
+    expect(devices).toContain(report.description);
+    expect(devices).toContain(report.reasons.at(-1)!.reason);
   });
 });
 

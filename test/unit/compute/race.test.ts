@@ -55,14 +55,13 @@ describe('memory of GPUs', () => {
     expect(memoryWords({ held: 0, cards: [] })).toContain('the driver tells no more');
     const device = { device: 'webgpu', backend: 'wasm', description: 'webgpu: x', notes: ['a note'], work: [{ work: 'training', device: 'webgpu' }, { work: 'tf', device: 'cpu' }, { work: 'neighbours', device: 'webgpu' }] } as const; // prettier-ignore
     const memory = { rssBytes: 1, heapBytes: 1, arrayBufferBytes: 1, systemFreeBytes: 1, gpu: { heldBytes: 2 ** 21, cards: [card] } }; // prettier-ignore
-    expect(deviceText({ ...device, notes: [...device.notes], work: [...device.work] }, memory).split('\n')).toEqual([
+    expect(deviceText({ ...device, notes: [...device.notes], work: [...device.work] }, memory)).toEqual([
       'webgpu: x',
       'GPU memory held by this kernel 2.0 MB',
       'NVIDIA H200: 1.0 GB of 140.4 GB used, 139.4 GB free',
       'On webgpu: training; neighbours',
       'On cpu: tf',
       'a note',
-      '',
     ]);
   });
 });
