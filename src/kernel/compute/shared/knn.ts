@@ -4,84 +4,12 @@
  * 8 bits would leave rows in doubt (search.ts), tiles are products of float32.
  */
 import { openSession, type NativeSession, type Shaped } from '../ort.js';
-import { kernelsOf, viewsOf, type Fields, type Kernels, type SharedMemory, type Views } from './memory.js';
-import { takeShifted } from './knnRows.js';
-import { CONTROL, STOP, type Phase } from './pieces.js';
+import { keptOf, knnFields, SEATS, SUMS, takeShifted, TILE, type KnnParameters, type KnnViews } from './knnFields.js';
+import { kernelsOf, viewsOf, type Kernels, type SharedMemory } from './memory.js';
+import { STOP, type Phase } from './pieces.js';
 
-export interface KnnParameters {
-  n: number;
-  d: number;
-  k: number;
-  metric: 'euclidean' | 'cosine';
-  /** Largest size of the left integers; 0: float32. */
-  whole: number;
-  /** Unit of the rows: a power of two (euclidean), or 1. */
-  unit: number;
-  /** Most workers that take part. */
-  workers: number;
-}
-
-/** Rows of a tile of the product. */
-export const TILE = 1024;
 /** Rows that a worker refines at a time. */
 const ROWS = 256;
-/** Candidates kept beyond k; a list holds twice as many before the worse half is dropped. */
-const SPARE = 82;
-/** Index in `control` of the count of workers that have a tile of their own. */
-export const SEATS = 3;
-/** Sums of a worker that kernels write. */
-export const SUMS = 3;
-
-/** Rows that are turned into columns at a time (knnRows.ts). */
-export const TURNED = 32;
-
-/** Candidates that a row keeps: even, since its list has room for twice as many, in fours. */
-export const keptOf = (k: number): number => 2 * Math.ceil((k + SPARE) / 2);
-
-/** Columns, filled up to fours. */
-export const inFours = (d: number): number => 4 * Math.ceil(d / 4);
-
-export function knnFields({ n, d, k, workers }: KnnParameters) {
-  const room = 2 * keptOf(k) * n;
-  const seats = Math.max(1, workers);
-  const wide = inFours(d);
-  const tiles = Math.ceil(n / TILE);
-  return {
-    control: ['i32', CONTROL],
-    locks: ['i32', tiles],
-    x: ['f32', n * d],
-    columnSums: ['f64', wide * tiles],
-    columnLeast: ['f32', wide * tiles],
-    columnMost: ['f32', wide * tiles],
-    shift: ['f64', wide],
-    lengths: ['f64', n],
-    squares: ['f64', n],
-    squares32: ['f32', n],
-    left: ['u8', n * d],
-    right: ['i8', n * d],
-    scaleLeft: ['f32', n],
-    scaleRight: ['f32', n],
-    errorLeft: ['f32', n],
-    errorRight: ['f32', n],
-    zero: ['i32', n],
-    limits: ['f32', n],
-    counts: ['i32', n],
-    scores: ['f32', room],
-    found: ['i32', room],
-    tiles: ['i32', seats * TILE * TILE],
-    scratch: ['i32', 4 * seats],
-    row: ['f32', seats * (wide + 4)],
-    wholes: ['i8', seats * TURNED * wide],
-    unsigned: ['u8', seats * wide],
-    sums: ['f64', SUMS * seats],
-    unfit: ['i32', 1],
-    doubtful: ['u8', n],
-    worst: ['f64', n],
-    indices: ['i32', n * k],
-    distances: ['f32', n * k],
-  } as const satisfies Fields;
-}
-export type KnnViews = Views<ReturnType<typeof knnFields>>;
 
 /** Squared distances of rows, or twice their cosine distances, in float64 from the rows as given. */
 export class ExactSquares {

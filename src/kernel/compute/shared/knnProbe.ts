@@ -2,7 +2,8 @@
  * Whether 8 bits leave few rows in doubt and their errors are as random as their bound assumes, for workers. Tried on
  * some rows: their distances to all rows, and the scores of a part of these.
  */
-import { errorBounds, ExactSquares, keptOf, knnFields, TILE, type KnnParameters, type KnnViews } from './knn.js';
+import { errorBounds, ExactSquares } from './knn.js';
+import { keptOf, knnFields, TILE, type KnnParameters, type KnnViews } from './knnFields.js';
 import { viewsOf, type SharedMemory } from './memory.js';
 import type { Phase } from './pieces.js';
 

@@ -3,7 +3,17 @@
  * squared lengths and, where `whole` is not 0, 8-bit integers.
  */
 import { powerBelow } from '../matrix.js';
-import { inFours, knnFields, SEATS, SUMS, TILE, TURNED, type KnnParameters, type KnnViews } from './knn.js';
+import {
+  factorOf,
+  inFours,
+  knnFields,
+  SEATS,
+  SUMS,
+  TILE,
+  TURNED,
+  type KnnParameters,
+  type KnnViews,
+} from './knnFields.js';
 import { kernelsOf, viewsOf, type Kernels, type SharedMemory } from './memory.js';
 import type { Phase } from './pieces.js';
 
@@ -49,18 +59,6 @@ export function measured(m: KnnViews, { n, d }: KnnParameters): { mean: Float64A
     largest = Math.max(largest, mean[j] - least, most - mean[j]);
   }
   return { mean, unit: powerBelow(largest) };
-}
-
-/** What row r is multiplied by: by the unit (euclidean), or to length one (cosine; a zero row stays zero). */
-const factorOf = (m: KnnViews, { metric, unit }: KnnParameters, r: number): number =>
-  metric === 'euclidean' ? 1 / unit : m.lengths[r] > 0 ? 1 / m.lengths[r] : 0;
-
-/** Row r in units minus the shift. */
-export function takeShifted(m: KnnViews, p: KnnParameters, r: number, v: Float32Array, to: number): void {
-  const { d } = p;
-  const base = r * d;
-  const factor = factorOf(m, p, r);
-  for (let j = 0; j < d; j++) v[to + j] = m.x[base + j] * factor - m.shift[j];
 }
 
 /** A row as integers: its scale, the length of its error, and the sum of the integers. */

@@ -1,7 +1,8 @@
 /** The phases that a worker can run, by name. */
 import { epochs, type EpochParameters } from './layout.js';
 import { chebyshev, type ChebyshevParameters } from './chebyshev.js';
-import { candidates, refine, type KnnParameters } from './knn.js';
+import { candidates, refine } from './knn.js';
+import type { KnnParameters } from './knnFields.js';
 import { probe } from './knnProbe.js';
 import { measure, quantise } from './knnRows.js';
 import type { SharedMemory } from './memory.js';

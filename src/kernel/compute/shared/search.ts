@@ -7,6 +7,7 @@ import { notNumbers, type Metric } from '../knnSide.js';
 import { memoryBudget } from '../memory.js';
 import { pool } from '../pool.js';
 import * as knn from './knn.js';
+import { keptOf, knnFields, type KnnParameters } from './knnFields.js';
 import { probe } from './knnProbe.js';
 import { measure, measured, quantise } from './knnRows.js';
 import { bytesOf, fitsMemory, shareMemory, viewsOf } from './memory.js';
@@ -35,7 +36,7 @@ const SHARED_PRODUCT = 2e9;
 /** Beyond this many columns, sums of products of 8 bits could overflow 32. */
 const MOST_COLUMNS = 60_000;
 
-const parametersOf = (x: Matrix, k: number, workers: number, metric: Metric): knn.KnnParameters => ({
+const parametersOf = (x: Matrix, k: number, workers: number, metric: Metric): KnnParameters => ({
   n: x.rows,
   d: x.cols,
   k,
@@ -49,8 +50,8 @@ const parametersOf = (x: Matrix, k: number, workers: number, metric: Metric): kn
 export function worthSharing(x: Matrix, k: number, workers: number | undefined, metric: Metric): boolean {
   const large = (x.rows * x.rows * x.cols) / 2 >= SHARED_PRODUCT;
   if (workers === undefined && !(large && pool().threaded)) return false;
-  if (x.rows <= 2 * knn.keptOf(k)) return false;
-  const fields = knn.knnFields(parametersOf(x, k, workers ?? pool().size + 1, metric));
+  if (x.rows <= 2 * keptOf(k)) return false;
+  const fields = knnFields(parametersOf(x, k, workers ?? pool().size + 1, metric));
   return fitsMemory(fields) && bytesOf(fields) <= memoryBudget();
 }
 
@@ -88,7 +89,7 @@ export async function sharedKnn(
 ): Promise<SharedNeighbors> {
   const workers = options.workers ?? pool().size + 1;
   const p = parametersOf(x, k, workers, search.metric);
-  const fields = knn.knnFields(p);
+  const fields = knnFields(p);
   const memory = shareMemory(fields);
   const m = viewsOf(memory, fields);
   m.x.set(x.data);
