@@ -28,7 +28,9 @@ function asVectors({ title, width, height, draw }: PaperPicture): Element {
 }
 
 function asPixels(picture: PaperPicture): Element {
-  const canvas = paintedCanvas(picture, RATIO, (c) => picture.draw(c, RATIO));
+  const drawn = paintedCanvas(picture, RATIO, (c) => picture.draw(c, RATIO));
+  // A canvas that is drawn on while the page is printed goes to paper as what was drawn; a copy of one, as its pixels.
+  const canvas = paintedCanvas(picture, RATIO, (c) => c.drawImage(drawn, 0, 0));
   canvas.setAttribute('role', 'img');
   canvas.setAttribute('aria-label', picture.title);
   return canvas;
