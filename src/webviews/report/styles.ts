@@ -47,5 +47,5 @@ body { margin: 0; }
 #app .toc .l3 { padding-left: 14px; }
 @media (max-width: 1240px) { #app.with-toc { grid-template-columns: 0 minmax(0, 1fr) 0; } #app .toc { grid-column: 2; grid-row: auto; position: static; width: auto; justify-self: start; padding: 20px 24px 0; } }
 @page { margin: 14mm 12mm; }
-@media print { #app .top fgnb-dropdown, #app .toc { display: none; } #app .cell, #app .output { break-inside: avoid; } #app { print-color-adjust: exact; -webkit-print-color-adjust: exact; } #app details:not([open]) > summary { display: none; } #app pre { white-space: pre-wrap; overflow-wrap: anywhere; } #app .output pre { max-height: none; } #app .md .scroll { overflow: visible; } #app > article { padding: 0; } }
+@media print { #app .top fgnb-dropdown, #app .toc { display: none; } #app .cell, #app .output { break-inside: avoid; } #app .cell.md:has(> :is(h1, h2, h3, h4):last-child), #app .md :is(h1, h2, h3, h4) { break-after: avoid; } #app { print-color-adjust: exact; -webkit-print-color-adjust: exact; } #app details:not([open]) > summary { display: none; } #app pre { white-space: pre-wrap; overflow-wrap: anywhere; } #app .output pre { max-height: none; } #app .md .scroll { overflow: visible; } #app > article { padding: 0; } }
 `;
