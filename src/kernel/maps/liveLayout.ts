@@ -3,7 +3,7 @@ import { MIME } from '../../protocol/mime.js';
 import type { OutputItem } from '../../protocol/notebook.js';
 import { AbortError } from '../compute/call.js';
 import { textItem } from '../present/items.js';
-import { thumbnail, type ThumbnailSet } from '../present/thumbnail.js';
+import { thumbnailWithoutGround, type ThumbnailSet } from '../present/thumbnail.js';
 import type { Environment } from '../verb/environment.js';
 import type { Watched } from './types.js';
 
@@ -14,7 +14,7 @@ const EVERY_MS = 500;
 let pictures = 0;
 
 function picture(layout: ThumbnailSet['layout'], points: number, words: string): OutputItem[] {
-  const png = thumbnail([{ layout, firings: new Int32Array(points).fill(-1) }]);
+  const png = thumbnailWithoutGround({ layout, firings: new Int32Array(points).fill(-1) });
   return [{ mime: MIME.png, base64: png.toString('base64') }, textItem(words)];
 }
 

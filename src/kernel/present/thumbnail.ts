@@ -56,15 +56,29 @@ function chunk(type: string, data: Buffer): Buffer {
   return out;
 }
 
-/** PNG (8-bit RGB, no interlace): signature, IHDR, one IDAT, IEND. */
-function encodePng({ width, pixels }: Image): Buffer {
+/** A blue that is seen on light and on dark ground. */
+const ON_ANY = [50, 140, 210] as const;
+
+/** What the first colour, which has no red, covers of each pixel, in a blue for any ground: RGBA. */
+function withoutGround({ width, pixels }: Image): Uint8Array {
+  const out = new Uint8Array(4 * width * HEIGHT);
+  for (let p = 0; p < width * HEIGHT; p++) {
+    out.set(ON_ANY, 4 * p);
+    out[4 * p + 3] = 255 - pixels[3 * p];
+  }
+  return out;
+}
+
+/** PNG (8-bit RGB or RGBA, no interlace): signature, IHDR, one IDAT, IEND. */
+function encodePng(width: number, pixels: Uint8Array): Buffer {
+  const bytes = pixels.length / (width * HEIGHT);
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(HEIGHT, 4);
-  header.set([8, 2, 0, 0, 0], 8);
-  const rows = Buffer.alloc(HEIGHT * (3 * width + 1));
-  for (let y = 0; y < HEIGHT; y++)
-    rows.set(pixels.subarray(3 * y * width, 3 * (y + 1) * width), y * (3 * width + 1) + 1);
+  header.set([8, bytes === 4 ? 6 : 2, 0, 0, 0], 8);
+  const line = bytes * width;
+  const rows = Buffer.alloc(HEIGHT * (line + 1));
+  for (let y = 0; y < HEIGHT; y++) rows.set(pixels.subarray(y * line, (y + 1) * line), y * (line + 1) + 1);
   const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
   return Buffer.concat([
     signature,
@@ -74,10 +88,21 @@ function encodePng({ width, pixels }: Image): Buffer {
   ]);
 }
 
-/** The sets side by side, firing features only, each scaled to its square. */
-export function thumbnail(sets: readonly ThumbnailSet[]): Buffer {
+function drawn(sets: readonly ThumbnailSet[]): Image {
   const width = sets.length * HEIGHT;
   const image = { width, pixels: new Uint8Array(3 * width * HEIGHT).fill(255) };
   sets.forEach((set, s) => drawSet(image, set, s * HEIGHT, COLOURS[s % 2]));
-  return encodePng(image);
+  return image;
+}
+
+/** The sets side by side, firing features only, each scaled to its square. */
+export function thumbnail(sets: readonly ThumbnailSet[]): Buffer {
+  const { width, pixels } = drawn(sets);
+  return encodePng(width, pixels);
+}
+
+/** One set, on the ground of the page that shows it, light or dark. */
+export function thumbnailWithoutGround(set: ThumbnailSet): Buffer {
+  const image = drawn([set]);
+  return encodePng(image.width, withoutGround(image));
 }
