@@ -2,9 +2,13 @@
 import { formatBytes } from '../../protocol/bytes.js';
 import type { DeviceSummary, MemoryInfo } from '../../protocol/kernel.js';
 
+/** "1.2 GB", and "256 MB": short of room. */
+export const briefBytes = (bytes: number): string =>
+  formatBytes(bytes).replace(/\d{3,}\.\d/, (value) => Number(value).toFixed(0));
+
 /** "cpu", or "webgpu 1.2 GB" with what the kernel holds there. */
 export const deviceName = ({ device }: DeviceSummary, memory: MemoryInfo | undefined): string =>
-  memory?.gpu ? `${device} ${formatBytes(memory.gpu.heldBytes)}` : device;
+  memory?.gpu ? `${device} ${briefBytes(memory.gpu.heldBytes)}` : device;
 
 /** What computes, what runs where, and the memory of its GPUs, line by line. */
 export function deviceText({ description, work, notes }: DeviceSummary, memory: MemoryInfo | undefined): string[] {

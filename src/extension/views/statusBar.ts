@@ -6,7 +6,7 @@ import { STATE_TEXT, type KernelState } from '../kernelClient/state.js';
 import type { Sessions } from '../notebook/controller.js';
 import type { NotebookSession } from '../notebook/session.js';
 import { activeNotebook, onDidChangeActiveNotebook } from './activeNotebook.js';
-import { deviceName, deviceText } from './deviceText.js';
+import { briefBytes, deviceName, deviceText } from './deviceText.js';
 
 const ICON: Record<KernelState, string> = {
   none: '$(circle-outline)',
@@ -38,7 +38,7 @@ function itemText(session: NotebookSession | undefined): string {
   }
   const { device, memory } = session?.kernel ?? {};
   if (device && state !== 'none' && state !== 'dead') parts.push(deviceName(device, memory));
-  if (memory) parts.push(formatBytes(memory.rssBytes));
+  if (memory) parts.push(briefBytes(memory.rssBytes));
   return `${ICON[state]} Kernel: ${parts.join(' · ')}`;
 }
 

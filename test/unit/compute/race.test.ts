@@ -3,7 +3,7 @@ import { cardsOfSmi, memoryWords } from '#kernel/compute/deviceMemory.js';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { FASTER, race, raceWords, won } from '#kernel/compute/graphs/race.js';
 import { onEachDevice } from '#test/kit/devices.js';
-import { deviceText } from '#extension/views/deviceText.js';
+import { briefBytes, deviceText } from '#extension/views/deviceText.js';
 
 beforeAll(() => initGemm());
 
@@ -52,6 +52,7 @@ describe('memory of GPUs', () => {
   it('is said with what is held, used and free', () => {
     const [card] = cardsOfSmi(text);
     expect(memoryWords({ held: 3 * 2 ** 20, cards: [card] })).toBe('3.0 MB held by this kernel; NVIDIA H200: 1.0 GB of 140.4 GB used, 139.4 GB free'); // prettier-ignore
+    expect([1.5 * 2 ** 30, 255.96 * 2 ** 20, 900].map(briefBytes)).toEqual(['1.5 GB', '256 MB', '900 bytes']);
     expect(memoryWords({ held: 0, cards: [] })).toContain('the driver tells no more');
     const device = { device: 'webgpu', backend: 'wasm', description: 'webgpu: x', notes: ['a note'], work: [{ work: 'training', device: 'webgpu' }, { work: 'tf', device: 'cpu' }, { work: 'neighbours', device: 'webgpu' }] } as const; // prettier-ignore
     const memory = { rssBytes: 1, heapBytes: 1, arrayBufferBytes: 1, systemFreeBytes: 1, gpu: { heldBytes: 2 ** 21, cards: [card] } }; // prettier-ignore
