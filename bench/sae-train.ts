@@ -10,11 +10,14 @@
  */
 import { parseArgs } from 'node:util';
 import { initDevice } from '#kernel/compute/device.js';
+import { disposePool, openPool } from '#kernel/compute/pool.js';
 import { Random } from '#kernel/compute/random.js';
-import { adamUpdate, clipFactor, gradientNorm } from '#kernel/sae/adam.js';
+import { clipFactor } from '#kernel/sae/adam.js';
 import { trainingOf } from '#kernel/sae/architectures/trained.js';
-import { initialParameters, likeParameters } from '#kernel/sae/parameters.js';
+import { initialParameters } from '#kernel/sae/parameters.js';
 import { TrainingStep } from '#kernel/sae/step.js';
+import { CpuSteps } from '#kernel/sae/steps.js';
+import { poolBundle } from '#test/kit/poolBundle.js';
 import { runPeer } from './peer.js';
 import type { BenchResult } from './types.js';
 
@@ -61,24 +64,16 @@ async function secondsPerStep(architecture: string, dIn: number, dSae: number, r
   });
   const p = initialParameters({ dIn, dSae }, 0.1, 0, training.parameters);
   p.b_enc.fill(biasOf(architecture, dSae));
-  const g = likeParameters(p);
-  const state = {
-    m: new Float32Array(p.flat.length),
-    v: new Float32Array(p.flat.length),
-  };
-  const step = new TrainingStep(training, { applyBDecToInput: true });
+  const moments = { m: new Float32Array(p.flat.length), v: new Float32Array(p.flat.length) };
+  const steps = new CpuSteps(new TrainingStep(training, { applyBDecToInput: true }), p, moments, undefined);
   const x = new Random(1).normals(new Float32Array(BATCH * dIn));
   const times: number[] = [];
   for (let t = 1; t <= repeats + 1; t++) {
     const start = performance.now();
-    const { l0 } = await step.run(p, g, { x, step: t - 1 });
+    const { l0 } = await steps.run({ x, step: t - 1 });
     if (l0 < K / 4 || l0 > 4 * K) throw new Error(`${architecture} fires on ${l0} features of a token, not about ${K}`);
-    const clip = clipFactor(gradientNorm(g.flat), 1);
-    adamUpdate(p.flat, g.flat, state, t, 3e-4, clip, {
-      beta1: 0.9,
-      beta2: 0.999,
-      eps: 1e-8,
-    });
+    const clip = clipFactor(await steps.norm(), 1);
+    await steps.update({ t, lr: 3e-4, clip, beta1: 0.9, beta2: 0.999, eps: 1e-8 });
     if (t > 1) times.push((performance.now() - start) / 1000);
   }
   return times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
@@ -100,6 +95,17 @@ function sizesOf(args: readonly string[]): typeof SIZES {
 }
 
 export async function run(args: readonly string[]): Promise<BenchResult[]> {
+  const { bundle, remove } = await poolBundle();
+  await openPool({ bundle });
+  try {
+    return await measured(args);
+  } finally {
+    await disposePool();
+    remove();
+  }
+}
+
+async function measured(args: readonly string[]): Promise<BenchResult[]> {
   await initDevice();
   const results: BenchResult[] = [];
   for (const [architecture, dIn, dSae, repeats] of sizesOf(args)) {

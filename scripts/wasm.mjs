@@ -13,7 +13,7 @@ export async function assemble(text) {
   }
 }
 
-for (const room of ['shared', 'entries']) {
+for (const room of ['shared', 'entries', 'passes']) {
   const folder = new URL(`../src/kernel/compute/${room}/`, import.meta.url);
   const text = fs.readFileSync(new URL('kernels.wat', folder), 'utf8');
   const sha256 = createHash('sha256').update(text).digest('hex');

@@ -244,9 +244,11 @@ export function batchedProduct(
   }
 }
 
-const isShared = (x: Float32Array): boolean =>
+/** Whether an array lies in memory that threads share. */
+export const isShared = (x: Float32Array): boolean =>
   typeof SharedArrayBuffer !== 'undefined' && (x.buffer as ArrayBufferLike) instanceof SharedArrayBuffer;
-const unshared = (x: Float32Array): Float32Array => (isShared(x) ? new Float32Array(x) : x);
+/** The array itself, or a copy where it lies in shared memory. */
+export const unshared = (x: Float32Array): Float32Array => (isShared(x) ? new Float32Array(x) : x);
 
 /**
  * C[m, n] = op(A)[m, k] · op(B)[k, n], row-major float32, synchronous. Views on SharedArrayBuffers are copied first

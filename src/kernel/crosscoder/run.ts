@@ -14,7 +14,6 @@ import type { Parts } from '../sae/architectures/trainingOnDevice.js';
 import type { Parameters } from '../sae/parameters.js';
 import { scaleRows } from '../sae/fold.js';
 import { coefficientAt } from '../sae/schedule.js';
-import { rectify } from '../sae/selectFiring.js';
 import type { Around } from '../sae/trainOptions.js';
 import { sideNorms } from './crosscoder.js';
 
@@ -110,7 +109,7 @@ function sumOfNorms(offsets: readonly number[], l1Coefficient: number, l1WarmUpS
     norms.forEach((norm, at) => (sums[Math.floor(at / sides)] += norm));
     return {
       penalty: lambda > 0 ? sums.map((n) => (lambda / rows) * n) : undefined,
-      select: (block) => ({ count: rectify(block) }),
+      fires: { kind: 'positive' },
       terms([{ features }]) {
         let l1 = 0;
         for (let f = 0; f < p.dSae; f++) {

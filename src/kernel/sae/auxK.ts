@@ -11,9 +11,9 @@ import { gemm } from '../compute/gemm.js';
 import { topKRows } from '../compute/topk.js';
 import { gatherValues } from '../compute/rows.js';
 import { flag, real, type Given } from '../verb/option.js';
-import type { TrainingBatch } from './architectures/training.js';
+import type { BatchLoss, TrainingBatch } from './architectures/training.js';
 import type { Parameters } from './parameters.js';
-import { inPieces, type Block } from './block.js';
+import { inPieces, type Block, type DecodedBlock } from './block.js';
 
 /** Options of architectures that have this loss. */
 export const AUX_OPTIONS = {
@@ -28,23 +28,22 @@ export const AUX_OPTIONS = {
   }),
 } as const;
 
-/** The loss over the blocks of a batch: see(block) before features are written over block.z, addBlock when its error is there. */
+/** The loss over the blocks of a batch; no hooks where nothing is dead. */
 export function revival(
   { p, g, dead, breakAt }: TrainingBatch,
   options: AuxOptions,
   norms: Float64Array | undefined,
-): { see(block: Block): void; addBlock(block: Block): Promise<void>; value(): number } {
+): { hooks: Pick<BatchLoss, 'see' | 'addBlock'>; value(): number } {
   let found: DeadActivations | undefined;
   let aux = 0;
-  return {
-    see(block) {
-      found = dead && options.auxLossCoefficient > 0 ? gatherDead(block, p.dSae, dead) : undefined;
-    },
+  if (!dead?.includes(1) || options.auxLossCoefficient === 0) return { hooks: {}, value: () => 0 };
+  const hooks: Pick<BatchLoss, 'see' | 'addBlock'> = {
+    see: (block) => void (found = gatherDead(block, p.dSae, dead)),
     async addBlock(block) {
       if (found) aux += await addAuxLoss(p, g, block, found, norms, options, breakAt);
     },
-    value: () => aux,
   };
+  return { hooks, value: () => aux };
 }
 
 export type AuxOptions = Required<Given<typeof AUX_OPTIONS>> & {
@@ -75,7 +74,7 @@ function gatherDead(block: Block, dSae: number, dead: Uint8Array): DeadActivatio
 async function addAuxLoss(
   p: Parameters,
   g: Parameters,
-  block: Block,
+  block: DecodedBlock,
   dead: DeadActivations,
   norms: Float64Array | undefined,
   options: AuxOptions,

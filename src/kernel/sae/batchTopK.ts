@@ -1,7 +1,6 @@
 /** The largest positive entries of a whole batch: what BatchTopK keeps. */
 import type { Block } from './block.js';
-import { foundEntries } from './selectFiring.js';
-import type { RowEntries } from './sparseGradient.js';
+import { entriesBy, type RowEntries } from '../compute/entries/firing.js';
 
 /** Bins of positive float32 numbers by the upper half of their bits, which order as the numbers do. */
 const BINS = 0x8000;
@@ -23,15 +22,17 @@ const SPARE = 1.25;
  * The `count` largest positive entries of block.z (of equal ones the first by row and feature), by row and ascending
  * feature; all positive ones where there are fewer. Values have `norms` divided out.
  */
-export function batchTopKEntries(
-  block: Block,
-  dSae: number,
-  count: number,
-  norms: Float64Array | undefined,
-): BatchTopK {
-  const guess = guessOf(block, dSae, count);
-  let candidates = above(block, guess, count);
-  if (guess > 0 && candidates.indptr[block.rows] < count) candidates = above(block, 0, count);
+export function batchTopKEntries(block: Block, count: number, norms: Float64Array | undefined): BatchTopK {
+  const guess = guessOf(block, count);
+  const above = (bound: number): RowEntries =>
+    entriesBy({ kind: 'above', bound }, block.memory, block.rows, undefined, 2 * count);
+  let candidates = above(guess);
+  if (guess > 0 && candidates.indptr[block.rows] < count) candidates = above(0);
+  return largestOf(candidates, count, norms);
+}
+
+/** The `count` largest of positive entries. */
+export function largestOf(candidates: RowEntries, count: number, norms: Float64Array | undefined): BatchTopK {
   const { rows, indptr: from } = candidates;
   const { bound, ties } = boundOf(candidates.values.subarray(0, from[rows]), count);
   const total = Math.min(count, from[rows]);
@@ -56,17 +57,13 @@ export function batchTopKEntries(
 }
 
 /** A bound that rows of the block, evenly spread, say somewhat more than `count` entries are above. */
-function guessOf({ z, rows }: Block, dSae: number, count: number): number {
+function guessOf({ z, rows, memory: { cols: dSae } }: Block, count: number): number {
   const step = Math.max(1, Math.floor((rows * dSae) / SAMPLE));
   // Whole rows: features differ, tokens resemble each other.
   const sample = new Float32Array(Math.ceil(rows / step) * dSae);
   for (let i = 0, at = 0; i < rows; i += step, at += dSae) sample.set(z.subarray(i * dSae, (i + 1) * dSae), at);
   return boundOf(sample, Math.ceil((SPARE * count * sample.length) / (rows * dSae))).bound;
 }
-
-/** The entries above a bound, with their values in z. */
-const above = (block: Block, bound: number, count: number): RowEntries =>
-  foundEntries(block, 2 * count, (row) => block.memory.above(row, bound));
 
 /** The count-th largest positive value, and how many equal to it are among the first `count`; 0 where there are fewer. */
 function boundOf(z: Float32Array, count: number): { bound: number; ties: number } {

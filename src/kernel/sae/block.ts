@@ -2,10 +2,7 @@
 import { breathe } from '../compute/call.js';
 import type { EntryMemory } from '../compute/entries/memory.js';
 
-/** Where z lies, with what sparse sums read: W_dec, dL/dx̂ and the encoder's input. */
-export type BlockMemory = EntryMemory<'decoder' | 'gradient' | 'input'>;
-
-export interface Block {
+export interface BlockRows {
   rows: number;
   /** Rows of the whole batch: losses are means over these. */
   batch: number;
@@ -13,15 +10,22 @@ export interface Block {
   x: Float32Array;
   /** Encoder input: x − b_dec, or x itself. */
   input: Float32Array;
+}
+
+export interface Block extends BlockRows {
   /** [rows × d_sae]: pre-activations (times decoder norms when rescaled), later features. Lies in `memory`. */
   z: Float32Array;
-  memory: BlockMemory;
-  /** [rows × d_out]: x̂ − x, later dL/dx̂. */
+  memory: EntryMemory;
+}
+
+/** Where the error is known. */
+export interface DecodedBlock extends BlockRows {
+  /** [rows × d_out]: x̂ − x. */
   error: Float32Array;
 }
 
 /** Operations of one piece: about 0.15 s of native product on two cores. */
-const PIECE_FLOPS = 1.5e10;
+export const PIECE_FLOPS = 1.5e10;
 
 /** Runs `work` over first … last − 1 in pieces of bounded cost, breathing between them; `breakAt` may throw there. */
 export async function inPieces(

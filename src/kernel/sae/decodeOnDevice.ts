@@ -1,5 +1,6 @@
 /** Decoding on a device: features as sparse rows go up, sums of the decoder's rows come back, in blocks and tiles. */
 import { checkAborted, type CallOptions } from '../compute/call.js';
+import type { RowEntries } from '../compute/entries/firing.js';
 import { DeviceMemoryError } from '../compute/graphs/failures.js';
 import type { DeviceTensor, GraphDevice } from '../compute/graphs/host.js';
 import type { HostTensor } from '../compute/graphs/messages.js';
@@ -7,9 +8,9 @@ import { ROW_SUMS } from '../compute/graphs/rowSums.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { rowNorms } from '../compute/rows.js';
 import { finishDecoding, requireFeatures } from './encode.js';
+import type { FeatureRange } from './denseGradient.js';
 import { DeviceEncoder, encodesOnDevice } from './encodeOnDevice.js';
 import { reconstruct } from './sae.js';
-import { entriesWithin, type RowEntries } from './sparseGradient.js';
 import type { EncodedRows, Sae } from './types.js';
 
 /** Floats of one buffer on the device: 128 MiB, which every WebGPU device takes. */
@@ -145,4 +146,21 @@ export function reconstructOn(sae: Sae, devices: { encode?: GraphDevice; decode?
     const features = found?.sizes.every(Number.isFinite) ? found : sae.encode(x);
     return { features, reconstruction: decoder ? await decoder.decode(features, x, call) : sae.decode(features, x) };
   };
+}
+
+/** The entries of the features of a tile. */
+function entriesWithin(entries: RowEntries, { first, last }: FeatureRange): RowEntries {
+  const { rows, indptr, features, values } = entries;
+  const total = indptr[rows];
+  const kept = { indptr: new Uint32Array(rows + 1), features: new Int32Array(total), values: new Float32Array(total) };
+  let at = 0;
+  for (let i = 0; i < rows; i++) {
+    for (let e = indptr[i]; e < indptr[i + 1]; e++) {
+      if (features[e] < first || features[e] >= last) continue;
+      kept.features[at] = features[e];
+      kept.values[at++] = values[e];
+    }
+    kept.indptr[i + 1] = at;
+  }
+  return { rows, ...kept };
 }

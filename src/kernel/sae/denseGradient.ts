@@ -1,5 +1,5 @@
 /** Decoding and gradients as matrix products, for blocks where many features fire. */
-import { gemm } from '../compute/gemm.js';
+import { gemm, unshared } from '../compute/gemm.js';
 import type { Through } from './architectures/training.js';
 import { inPieces, type Block } from './block.js';
 import type { Parameters } from './parameters.js';
@@ -25,7 +25,7 @@ export function denseDecode(
 ): Promise<void> {
   const { dOut, dSae } = p;
   const width = to - from;
-  const decoder = p.W_dec.subarray(from * dOut, to * dOut);
+  const decoder = unshared(p.W_dec.subarray(from * dOut, to * dOut));
   return inPieces(block.rows, 2 * dOut * width, breakAt, (first, last) => {
     const rows = last - first;
     const acts = columns(block.z.subarray(first * dSae, last * dSae), dSae, from, to, scratch);
@@ -60,7 +60,7 @@ export async function denseBackward(
 ): Promise<void> {
   const { dIn, dOut, dSae } = p;
   const width = to - from;
-  const decoder = p.W_dec.subarray(from * dOut, to * dOut);
+  const decoder = unshared(p.W_dec.subarray(from * dOut, to * dOut));
   const toDecoder = g.W_dec.subarray(from * dOut, to * dOut);
   const toEncoder = g.W_encT.subarray(from * dIn, to * dIn);
   await inPieces(block.rows, 2 * (dIn + dOut) * width, breakAt, (first, last) => {

@@ -56,6 +56,17 @@ export function likeParameters(p: Parameters): Parameters {
   return parameters(p.dIn, p.dSae, undefined, { dOut: p.dOut, extra });
 }
 
+/** A copy of `p`, or zeros in its form, in memory that workers share. */
+export function sharedParameters(p: Parameters, values: 'copied' | 'zeros'): Parameters {
+  const extra = Object.fromEntries(Object.entries(p.extra).map(([name, { length }]) => [name, length]));
+  const flat = sharedArray(p.flat.length);
+  if (values === 'copied') flat.set(p.flat);
+  return parameters(p.dIn, p.dSae, flat, { dOut: p.dOut, extra });
+}
+
+/** Zeros in memory that workers share. */
+export const sharedArray = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * length));
+
 /** Sizes of an SAE in training. */
 export interface TrainedShape {
   readonly dIn: number;

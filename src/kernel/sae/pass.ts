@@ -4,17 +4,16 @@
  * of its own, and a feature gets the gradients of all prefixes that hold it:
  *
  *   x̂_l = b_dec + Σ_{i < width_l} f_i W_dec,i       Σ_l 1/B Σ_b ‖x̂_l − x‖²       dL/df_i = Σ_{l: i < width_l} dL/dx̂_l · W_dec,i
+ *
+ * Where few features fire, work is in proportion to the entries (passWork.ts); else they are matrix products.
  */
+import type { RowEntries } from '../compute/entries/firing.js';
 import { gemm } from '../compute/gemm.js';
 import type { Pass, PassSums } from './architectures/training.js';
-import { inPieces, type Block } from './block.js';
+import { inPieces, type Block, type BlockRows, type DecodedBlock } from './block.js';
 import { denseBackward, denseDecode, type Backward, type FeatureRange, type Scratch } from './denseGradient.js';
 import type { Parameters } from './parameters.js';
-import { scatterEntries, touchedEntries } from './selectFiring.js';
-import { byFeature, entriesWithin, sparseBackward, sparseDecode, type RowEntries } from './sparseGradient.js';
-
-/** Multiply-adds of one piece of sparse work: about 0.1 s. */
-const PIECE_MACS = 2e8;
+import type { FeatureEntries, PassWork } from './passWork.js';
 
 /** Sums over the blocks of a batch. */
 export interface PassTotals extends PassSums {
@@ -33,58 +32,95 @@ export const passTotals = (dSae: number, widths: number): PassTotals => ({
 /** What a pass works with. */
 export interface PassTools {
   scratch: Scratch;
-  /** Share of entries above which matrix products beat sparse loops. */
-  denseShare: number;
+  work: PassWork;
+  /** Whether the gradients of both matrices hold nothing yet: the first pass that has them sets them. */
+  fresh: boolean;
   breakAt?: () => void;
+  /** Called where the error is known and not yet a gradient. */
+  atError?: (block: DecodedBlock) => Promise<void>;
 }
 
-/** Runs the pass over block.z, adding to the gradients and totals. `atError` is called where block.error is x̂ − x. */
-export async function runPass(
+/** Decodes the entries that lie in `work`, and adds to the gradients and totals. */
+export async function sparsePass(
+  p: Parameters,
+  g: Parameters,
+  block: BlockRows,
+  entries: RowEntries,
+  pass: Pass,
+  totals: PassTotals,
+  tools: PassTools,
+): Promise<void> {
+  const { work, breakAt, atError } = tools;
+  sumEntries(entries, totals);
+  const widths = pass.widths ?? [p.dSae];
+  const last = widths.length - 1;
+  if (g.extra.W_skip) await withoutFeatures(p, block, work.error(0), breakAt);
+  breakAt?.();
+  const weight = 2 / block.batch;
+  const { squares, toBias } = await work.decode(p, {
+    widths,
+    bias: g.extra.W_skip ? undefined : p.b_dec,
+    weight: atError ? undefined : weight,
+  });
+  squares.forEach((square, l) => (totals.squaredErrors[l] += square));
+  if (atError) {
+    await atError({ ...block, error: work.error(last) });
+    for (let l = last; l >= 0; l--) {
+      scaleAndSumColumns(work.error(l), weight, g.b_dec);
+      if (l < last) addInPlace(work.error(l), work.error(l + 1));
+    }
+  } else for (let j = 0; j < toBias.length; j++) g.b_dec[j] += toBias[j];
+  breakAt?.();
+  const { penalty, through, bias = g.b_enc } = pass;
+  const change =
+    through &&
+    (({ indptr, row, values, slopes }: FeatureEntries): void => {
+      for (let f = 0; f < p.dSae; f++)
+        for (let e = indptr[f]; e < indptr[f + 1]; e++) slopes[e] = through(slopes[e], f, values[e], row[e]);
+    });
+  await work.backward(g, { widths, penalty, fresh: tools.fresh }, change, bias);
+  if (g.extra.W_skip) await skipBackward(p, g.extra.W_skip, block, work.error(0), tools);
+}
+
+/** The same for features that lie in block.z. */
+export async function densePass(
   p: Parameters,
   g: Parameters,
   block: Block,
   pass: Pass,
   totals: PassTotals,
   tools: PassTools,
-  atError: ((block: Block) => Promise<void>) | undefined,
 ): Promise<void> {
-  const { scratch, breakAt, denseShare } = tools;
-  const firing = await pass.select(block);
-  const dense = firing.count > denseShare * block.z.length;
-  if (dense && firing.entries) scatterEntries(firing.entries, block.z, p.dSae);
-  const entries = dense ? undefined : (firing.entries ?? touchedEntries(block, firing.count));
-  totals.firing += firing.firing ?? firing.count;
-  if (firing.entries ?? entries) sumEntries((firing.entries ?? entries)!, totals);
-  else sumDense(block, p.dSae, totals);
-
-  if (entries) block.memory.put('decoder', p.W_dec);
-  const ranges = rangesOf(pass.widths ?? [p.dSae]);
-  const errors = ranges.map((_, l) =>
-    l === ranges.length - 1 ? block.error : scratch(`error of prefix ${l}`, block.error.length),
-  );
-  await decode(p, block, ranges, errors, entries, tools);
+  const { scratch, breakAt } = tools;
+  sumDense(block, p.dSae, totals);
+  const widths = pass.widths ?? [p.dSae];
+  const ranges = widths.map((last, l): FeatureRange => ({ first: l === 0 ? 0 : widths[l - 1], last }));
+  const errors = ranges.map((_, l) => scratch(`error of prefix ${l}`, block.x.length));
+  for (const [l, range] of ranges.entries()) {
+    if (l > 0) errors[l].set(errors[l - 1]);
+    else await withoutFeatures(p, block, errors[l], breakAt);
+    await denseDecode(p, block, range, errors[l], scratch, breakAt);
+  }
   errors.forEach((error, l) => (totals.squaredErrors[l] += subtractInPlace(error, block.x)));
-  await atError?.(block);
-
+  await tools.atError?.({ ...block, error: errors.at(-1)! });
   const { penalty, through, bias = g.b_enc } = pass;
-  const grouped = entries && byFeature(entries, p.dSae);
-  if (grouped) block.memory.put('input', block.input);
   for (let l = ranges.length - 1; l >= 0; l--) {
     scaleAndSumColumns(errors[l], 2 / block.batch, g.b_dec);
     if (l + 1 < ranges.length) addInPlace(errors[l], errors[l + 1]);
     const back: Backward = { gradient: errors[l], input: block.input, penalty, through, bias };
-    if (grouped) await backwardOf(g, block, grouped, ranges[l], back, breakAt);
-    else await denseBackward(p, g, block, ranges[l], back, scratch, breakAt);
+    await denseBackward(p, g, block, ranges[l], back, scratch, breakAt);
   }
   // The sum over all prefixes by now: each has the skip connection.
   if (g.extra.W_skip) await skipBackward(p, g.extra.W_skip, block, errors[0], tools);
 }
 
-const rangesOf = (widths: readonly number[]): FeatureRange[] =>
-  widths.map((last, l) => ({ first: l === 0 ? 0 : widths[l - 1], last }));
-
 /** b_dec, and W_skip·x where there is one: what is there before any feature. A block's input is x in a transcoder. */
-async function withoutFeatures(p: Parameters, block: Block, out: Float32Array, breakAt?: () => void): Promise<void> {
+async function withoutFeatures(
+  p: Parameters,
+  block: BlockRows,
+  out: Float32Array,
+  breakAt?: () => void,
+): Promise<void> {
   const { dIn, dOut, b_dec } = p;
   const { W_skip } = p.extra;
   if (W_skip)
@@ -101,7 +137,7 @@ async function withoutFeatures(p: Parameters, block: Block, out: Float32Array, b
 function skipBackward(
   { dIn, dOut }: Parameters,
   to: Float32Array,
-  block: Block,
+  block: BlockRows,
   gradient: Float32Array,
   { scratch, breakAt }: PassTools,
 ): Promise<void> {
@@ -111,45 +147,6 @@ function skipBackward(
     gemm(gradient.subarray(first * dOut, last * dOut), input, dOut, dIn, last - first, { transA: true, out });
     addInPlace(to, out);
   });
-}
-
-/** x̂ of every prefix of the features into `errors`. */
-async function decode(
-  p: Parameters,
-  block: Block,
-  ranges: readonly FeatureRange[],
-  errors: readonly Float32Array[],
-  entries: RowEntries | undefined,
-  { scratch, breakAt }: PassTools,
-): Promise<void> {
-  for (const [l, range] of ranges.entries()) {
-    const out = errors[l];
-    if (l > 0) out.set(errors[l - 1]);
-    else await withoutFeatures(p, block, out, breakAt);
-    if (!entries) {
-      await denseDecode(p, block, range, out, scratch, breakAt);
-      continue;
-    }
-    const own = ranges.length === 1 ? entries : entriesWithin(entries, range);
-    const cost = (p.dOut * (own.indptr[block.rows] + 1)) / block.rows;
-    const work = (first: number, last: number): void => sparseDecode(block.memory, own, out, first, last);
-    await inPieces(block.rows, cost, breakAt, work, PIECE_MACS);
-  }
-}
-
-function backwardOf(
-  g: Parameters,
-  { memory }: Block,
-  grouped: ReturnType<typeof byFeature>,
-  { first, last }: FeatureRange,
-  back: Backward,
-  breakAt?: () => void,
-): Promise<void> {
-  const count = grouped.indptr[last] - grouped.indptr[first];
-  const cost = ((g.dIn + 2 * g.dOut) * (count + 1)) / (last - first);
-  memory.put('gradient', back.gradient);
-  const work = (from: number, to: number): void => sparseBackward(memory, grouped, g, back, first + from, first + to);
-  return inPieces(last - first, cost, breakAt, work, PIECE_MACS);
 }
 
 /** a −= b; returns Σ a² after it. */
@@ -180,8 +177,10 @@ function scaleAndSumColumns(m: Float32Array, scale: number, sums: Float32Array):
 
 function sumEntries({ rows, indptr, features, values }: RowEntries, totals: PassTotals): void {
   for (let e = 0; e < indptr[rows]; e++) {
+    if (values[e] === 0) continue;
     totals.features[features[e]] += values[e];
-    if (values[e] !== 0) totals.fired[features[e]] = 1;
+    totals.fired[features[e]] = 1;
+    totals.firing++;
   }
 }
 
@@ -191,6 +190,7 @@ function sumDense(block: Block, dSae: number, totals: PassTotals): void {
       if (block.z[at] !== 0) {
         totals.features[f] += block.z[at];
         totals.fired[f] = 1;
+        totals.firing++;
       }
     }
   }

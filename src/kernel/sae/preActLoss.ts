@@ -15,13 +15,13 @@ export const PRE_ACT_OPTIONS = {
   }),
 } as const;
 
-/** see(block) before features are written over block.z; terms after the last block. */
+/** see, where anything is dead, before features are written over block.z; terms after the last block. */
 export function preActLoss(
   { p, g, rows, dead }: TrainingBatch,
   coefficient: number,
   theta: Float64Array,
   norms: Float64Array,
-): { see(block: Block): void; terms(toTheta: Float64Array, toNorm: Float64Array): number } {
+): { see: ((block: Block) => void) | undefined; terms(toTheta: Float64Array, toNorm: Float64Array): number } {
   const { dIn, dSae } = p;
   const features = dead && coefficient > 0 ? [...dead.keys()].filter((f) => dead[f] === 1) : [];
   const weight = coefficient / rows;
@@ -29,23 +29,25 @@ export function preActLoss(
   const below = new Float64Array(features.length);
   const counts = new Uint32Array(features.length);
   return {
-    see({ z, input, rows: own }) {
-      if (features.length === 0) return;
-      // A dead feature is below θ on nearly every token: the sum of all tokens, less those that are not.
-      const all = new Float64Array(dIn);
-      for (let at = 0; at < own * dIn;) for (let j = 0; j < dIn; j++, at++) all[j] += input[at];
-      features.forEach((f, c) => {
-        const sum = all.slice();
-        for (let i = 0; i < own; i++) {
-          const gap = theta[f] - z[i * dSae + f];
-          if (gap > 0) {
-            below[c] += gap;
-            counts[c]++;
-          } else for (let j = 0; j < dIn; j++) sum[j] -= input[i * dIn + j];
-        }
-        for (let j = 0; j < dIn; j++) g.W_encT[f * dIn + j] -= weight * norms[f] * sum[j];
-      });
-    },
+    see:
+      features.length === 0
+        ? undefined
+        : ({ z, input, rows: own }) => {
+            // A dead feature is below θ on nearly every token: the sum of all tokens, less those that are not.
+            const all = new Float64Array(dIn);
+            for (let at = 0; at < own * dIn;) for (let j = 0; j < dIn; j++, at++) all[j] += input[at];
+            features.forEach((f, c) => {
+              const sum = all.slice();
+              for (let i = 0; i < own; i++) {
+                const gap = theta[f] - z[i * dSae + f];
+                if (gap > 0) {
+                  below[c] += gap;
+                  counts[c]++;
+                } else for (let j = 0; j < dIn; j++) sum[j] -= input[i * dIn + j];
+              }
+              for (let j = 0; j < dIn; j++) g.W_encT[f * dIn + j] -= weight * norms[f] * sum[j];
+            });
+          },
     terms(toTheta, toNorm) {
       let total = 0;
       features.forEach((f, c) => {

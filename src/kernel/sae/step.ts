@@ -4,14 +4,21 @@
  *   mse  = 1/B Σ_b ‖x̂_b − x_b‖²                               (sum over dims, mean over tokens)
  *   loss = mse + what the architecture adds                    (its file in architectures/)
  */
+import type { RowEntries, RowRule } from '../compute/entries/firing.js';
 import { EntryMemory } from '../compute/entries/memory.js';
-import { gemm } from '../compute/gemm.js';
+import { breathe } from '../compute/call.js';
+import { gemm, unshared } from '../compute/gemm.js';
 import { matrix } from '../compute/matrix.js';
+import { rowCuts } from '../compute/productCuts.js';
 import { columnMeans } from '../compute/rows.js';
-import type { TrainingRun } from './architectures/training.js';
-import { inPieces, type Block, type BlockMemory } from './block.js';
+import type { TeamOptions } from '../compute/shared/phases.js';
+import type { BatchLoss, Firing, Pass, TrainingRun } from './architectures/training.js';
+import { largestOf } from './batchTopK.js';
+import { PIECE_FLOPS, type Block } from './block.js';
 import type { Parameters } from './parameters.js';
-import { passTotals, runPass } from './pass.js';
+import { densePass, passTotals, sparsePass, type PassTools, type PassTotals } from './pass.js';
+import { PassWork, type PassRows } from './passWork.js';
+import { firingBy, scatterEntries, touchedEntries } from './selectFiring.js';
 
 export interface StepInput {
   /** [B × d_in] */
@@ -46,49 +53,73 @@ export interface StepResult {
 const BLOCK_FLOATS = 1 << 26;
 /** Measured at d of 128 to 1,024 on two cores: 8 to 17 %. */
 const DENSE_SHARE = 0.08;
+/** Entries of a row that there is room for before any were counted. */
+const FIRST_ROOM = 128;
+/** Of the least value that fired in the batch before, the share above which those of the next are looked for. */
+const LEAST_SHARE = 0.95;
+
+export interface StepOptions {
+  /** Share of firing entries above which matrix products beat sparse loops. */
+  denseShare?: number;
+  /** Who does the work. */
+  team?: TeamOptions;
+}
+
+/** A batch on its way: its loss, and the sums of each of its passes. */
+interface Run {
+  readonly p: Parameters;
+  readonly g: Parameters;
+  readonly loss: BatchLoss;
+  readonly passes: readonly Pass[];
+  readonly totals: readonly PassTotals[];
+  readonly batch: number;
+  /** Whether the gradients of both matrices hold nothing yet. */
+  fresh: boolean;
+  readonly breakAt?: () => void;
+}
 
 /** Computes batches of one shape, reusing its scratch memory. */
 export class TrainingStep {
   private readonly memory = new Map<string, Float32Array>();
-  private blocks: { readonly rows: number; readonly memory: BlockMemory } | undefined;
+  private held: EntryMemory | undefined;
+  private readonly work: PassWork;
+  private readonly denseShare: number;
+  /** Of the blocks before, for guesses that change no result: most entries of a row, the least value that fired. */
+  private readonly before = { perRow: FIRST_ROOM, dense: false, least: 0 };
 
-  /**
-   * @param shape `applyBDecToInput`: the encoder sees x − b_dec
-   * @param denseShare share of firing entries above which matrix products beat sparse loops
-   */
+  /** @param shape `applyBDecToInput`: the encoder sees x − b_dec */
   constructor(
     private readonly training: TrainingRun,
     private readonly shape: { applyBDecToInput: boolean },
-    private readonly denseShare = DENSE_SHARE,
-  ) {}
+    { denseShare = DENSE_SHARE, team }: StepOptions = {},
+  ) {
+    this.denseShare = denseShare;
+    this.work = new PassWork(team);
+  }
 
   /** Fills `g` with the gradients of the loss and returns its terms. */
   async run(p: Parameters, g: Parameters, { x, target = x, step, dead, breakAt }: StepInput): Promise<StepResult> {
     const { dIn, dOut, dSae } = p;
     const rows = x.length / dIn;
-    g.flat.fill(0);
-    const added = this.training.loss({ p, g, rows, step, dead, breakAt });
-    const passes = [added, ...(added.further ?? [])];
+    g.flat.fill(0, (dIn + dOut) * dSae);
+    const loss = this.training.loss({ p, g, rows, step, dead, breakAt });
+    const passes = [loss, ...(loss.further ?? [])];
     const totals = passes.map(({ widths }) => passTotals(dSae, widths?.length ?? 1));
-    const blockRows = added.wholeBatch ? rows : Math.max(1, Math.min(rows, Math.floor(BLOCK_FLOATS / dSae)));
+    const run: Run = { p, g, loss, passes, totals, batch: rows, fresh: true, breakAt };
+    if (loss.see || loss.addBlock) clear(run);
+    const blockRows = loss.wholeBatch ? rows : Math.max(1, Math.min(rows, Math.floor(BLOCK_FLOATS / dSae)));
     for (let first = 0; first < rows; first += blockRows) {
       const last = Math.min(rows, first + blockRows);
-      const block = this.block(
-        p,
-        x.subarray(first * dIn, last * dIn),
-        target.subarray(first * dOut, last * dOut),
-        rows,
-      );
-      await preActivations(p, block, added.scale, breakAt);
-      const kept = passes.length > 1 ? this.scratch('z of later passes', block.z.length) : undefined;
-      kept?.set(block.z);
-      for (const [i, pass] of passes.entries()) {
-        if (i > 0) block.z.set(kept!);
-        const tools = { scratch: this.scratch, denseShare: this.denseShare, breakAt };
-        await runPass(p, g, block, pass, totals[i], tools, i === 0 ? added.addBlock : undefined);
-      }
+      const part = {
+        rows: last - first,
+        x: x.subarray(first * dIn, last * dIn),
+        target: target.subarray(first * dOut, last * dOut),
+      };
+      if (!(await this.found(run, part))) await this.looked(run, part, blockRows);
+      breakAt?.();
     }
-    const terms = added.terms(totals);
+    clear(run);
+    const terms = loss.terms(totals);
     if (this.shape.applyBDecToInput)
       for (const bias of new Set(passes.map((pass) => pass.bias ?? g.b_enc))) subtractInputGradient(p, g, bias);
     const squaredError = totals[0].squaredErrors.at(-1)!;
@@ -104,25 +135,112 @@ export class TrainingStep {
     };
   }
 
-  private block(p: Parameters, part: Float32Array, target: Float32Array, batch: number): Block {
-    const rows = part.length / p.dIn;
-    let input = part;
-    if (this.shape.applyBDecToInput) {
-      input = this.scratch('input', part.length);
-      for (let at = 0; at < part.length;) for (let j = 0; j < p.dIn; j++, at++) input[at] = part[at] - p.b_dec[j];
-    }
-    const memory = this.memoryOf(p, rows);
-    const z = memory.z.subarray(0, rows * p.dSae);
-    return { rows, batch, x: target, input, z, memory, error: this.scratch('error', target.length) };
+  /** A block whose firing entries a rule says, where nothing else looks at pre-activations and few are expected. */
+  private async found(run: Run, part: PassRows): Promise<boolean> {
+    const { p, g, loss, totals, breakAt } = run;
+    const { fires, scale, widths = [p.dSae], see, addBlock, further } = loss;
+    const rule = fires && this.ruleOfRows(fires);
+    if (!rule || see || addBlock || further || this.before.dense) return false;
+    breakAt?.();
+    const found = await this.work.find(p, part, {
+      rule,
+      scale,
+      shift: this.shape.applyBDecToInput ? p.b_dec : undefined,
+      prefixes: widths.length,
+      room: fires.kind === 'batch' ? 2 * fires.count : Math.ceil(1.5 * this.before.perRow * part.rows),
+    });
+    const entries = found && this.kept(fires, found, scale);
+    if (!entries || entries.indptr[part.rows] > this.denseShare * part.rows * p.dSae) return false;
+    this.remember(entries);
+    const block = { rows: part.rows, batch: run.batch, x: part.target, input: this.work.input };
+    await sparsePass(p, g, block, entries, loss, totals[0], this.tools(run));
+    run.fresh = false;
+    return true;
   }
 
-  /** The memory of blocks of this many rows; the last block of a batch, of fewer, has that of those before it. */
-  private memoryOf({ dIn, dOut, dSae }: Parameters, rows: number): BlockMemory {
-    const room = this.blocks ? Math.max(rows, this.blocks.rows) : rows;
-    const slots = { decoder: [dSae, dOut], gradient: [room, dOut], input: [room, dIn] } as const;
-    const shape = { rows: room, cols: dSae, slots };
-    if (!this.blocks?.memory.fits(shape)) this.blocks = { rows: room, memory: new EntryMemory(shape) };
-    return this.blocks.memory;
+  /** The rule by which rows are looked through one by one. */
+  private ruleOfRows(fires: NonNullable<Pass['fires']>): RowRule | undefined {
+    if (fires.kind !== 'batch') return fires;
+    return this.before.least > 0 ? { kind: 'above', bound: LEAST_SHARE * this.before.least } : undefined;
+  }
+
+  /** The entries that fire of those found; undefined where some may be missing. */
+  private kept(
+    fires: NonNullable<Pass['fires']>,
+    found: RowEntries,
+    scale: Float64Array | undefined,
+  ): RowEntries | undefined {
+    // prettier-ignore
+    if (fires.kind !== 'batch') return found;
+    if (found.indptr[found.rows] < fires.count) return undefined;
+    const { entries, least } = largestOf(found, fires.count, scale);
+    this.tell(fires, least);
+    this.work.replace(entries);
+    return entries;
+  }
+
+  private tell(fires: Pass['fires'], least: number | undefined): void {
+    if (fires?.kind !== 'batch' || least === undefined) return;
+    this.before.least = least;
+    fires.tell(least);
+  }
+
+  private remember({ rows, indptr }: RowEntries): void {
+    this.before.perRow = Math.max(this.before.perRow, indptr[rows] / rows);
+  }
+
+  /** A block whose pre-activations are kept, since passes look at them in their own ways or most of them count. */
+  private async looked(run: Run, part: PassRows, blockRows: number): Promise<void> {
+    const { p, g, loss, passes, totals, breakAt } = run;
+    const block = this.block(p, part, run.batch, blockRows);
+    await preActivations(p, block, loss.scale, breakAt);
+    loss.see?.(block);
+    const kept = passes.length > 1 ? this.scratch('z of later passes', block.z.length) : undefined;
+    kept?.set(block.z);
+    for (const [i, pass] of passes.entries()) {
+      if (i > 0) block.z.set(kept!);
+      const { count, entries } = await this.firing(pass, block, loss.scale);
+      const tools = this.tools(run, i === 0 ? loss.addBlock : undefined);
+      const dense = count > this.denseShare * block.z.length;
+      if (i === 0) this.before.dense = dense;
+      if (dense) {
+        if (entries) scatterEntries(entries, block.z, p.dSae);
+        clear(run);
+        await densePass(p, g, block, pass, totals[i], tools);
+      } else {
+        const sparse = entries ?? touchedEntries(block, count);
+        this.remember(sparse);
+        this.work.put(p, { rows: block.rows, x: block.input, target: block.x }, pass.widths?.length ?? 1, sparse);
+        await sparsePass(p, g, block, sparse, pass, totals[i], tools);
+        run.fresh = false;
+      }
+    }
+  }
+
+  private async firing(pass: Pass, block: Block, scale: Float64Array | undefined): Promise<Firing> {
+    if (!pass.fires) return pass.select!(block);
+    const firing = firingBy(pass.fires, block, scale);
+    this.tell(pass.fires, firing.least);
+    return firing;
+  }
+
+  private tools({ fresh, breakAt }: Run, atError?: PassTools['atError']): PassTools {
+    return { scratch: this.scratch, work: this.work, fresh, breakAt, atError };
+  }
+
+  private block(p: Parameters, { rows, x, target }: PassRows, batch: number, blockRows: number): Block {
+    let input = x;
+    if (this.shape.applyBDecToInput) {
+      input = this.scratch('input', x.length);
+      for (let at = 0; at < x.length;) for (let j = 0; j < p.dIn; j++, at++) input[at] = x[at] - p.b_dec[j];
+    }
+    // The last block of a batch, of fewer rows, has the memory of those before it.
+    if (!this.held || this.held.rows < blockRows || this.held.cols !== p.dSae) {
+      this.held = undefined;
+      this.held = new EntryMemory(blockRows, p.dSae);
+    }
+    const memory = this.held;
+    return { rows, batch, x: target, input, z: memory.z.subarray(0, rows * p.dSae), memory };
   }
 
   private readonly scratch = (name: string, length: number): Float32Array => {
@@ -132,18 +250,31 @@ export class TrainingStep {
   };
 }
 
+/** Zeros for what adds to the gradients of the matrices. */
+function clear(run: Run): void {
+  if (run.fresh) run.g.flat.fill(0, 0, (run.p.dIn + run.p.dOut) * run.p.dSae);
+  run.fresh = false;
+}
+
 /** z = (input · W_enc + b_enc), times `scale` of the feature where it is given. */
-function preActivations(
+async function preActivations(
   { dIn, dSae, W_encT, b_enc }: Parameters,
   { rows, input, z, memory }: Block,
   scale: Float64Array | undefined,
   breakAt?: () => void,
 ): Promise<void> {
-  return inPieces(rows, 2 * dIn * dSae, breakAt, (first, last) => {
+  const encoder = unshared(W_encT);
+  let first = 0;
+  for (const last of rowCuts(rows, Math.ceil(PIECE_FLOPS / (2 * dIn * dSae)))) {
+    if (first > 0) {
+      await breathe();
+      breakAt?.();
+    }
     const out = z.subarray(first * dSae, last * dSae);
-    gemm(input.subarray(first * dIn, last * dIn), W_encT, last - first, dSae, dIn, { transB: true, out });
+    gemm(input.subarray(first * dIn, last * dIn), encoder, last - first, dSae, dIn, { transB: true, out });
     memory.shift(first, last, b_enc, scale);
-  });
+    first = last;
+  }
 }
 
 /** The encoder sees x − b_dec: its gradient reaches b_dec as −Σ_f Σ_b dL/dz · W_enc row. */

@@ -7,9 +7,9 @@
  *            have no weights in a part; Σ g² of each row
  *   update   Adam (adam.ts) of one matrix, and what holds its rows near their start
  */
+import type { AdamOptions } from '../compute/entries/optimiser.js';
 import { Graph, type Value } from '../compute/graphs/graph.js';
 import type { Program } from '../compute/graphs/host.js';
-import type { AdamOptions } from './adam.js';
 import type { Dead, DeviceTraining, StepBlock } from './architectures/trainingOnDevice.js';
 import { heldNear } from './frozenOnDevice.js';
 

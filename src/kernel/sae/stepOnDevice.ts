@@ -209,8 +209,8 @@ export class DeviceSteps implements Steps {
     return terms;
   }
 
-  norm(): number {
-    return this.#gradients!.norm;
+  norm(): Promise<number> {
+    return Promise.resolve(this.#gradients!.norm);
   }
 
   async update({ t, lr, clip, ...adam }: UpdateOptions): Promise<void> {

@@ -253,7 +253,7 @@ class Trainer {
 
   private async update(lr: number): Promise<void> {
     const { o, steps } = this;
-    const norm = steps.norm();
+    const norm = await steps.norm();
     if (!Number.isFinite(norm)) throw this.diverged('gradient norm', norm);
     const clip = clipFactor(norm, o.maxGradNorm ?? undefined);
     await steps.update({ t: this.step + 1, lr, clip, beta1: o.adamBeta1, beta2: o.adamBeta2, eps: o.adamEps });

@@ -2,24 +2,23 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { KERNELS } from '#kernel/compute/entries/kernels.js';
+import { entriesBy, type RowEntries } from '#kernel/compute/entries/firing.js';
 import { EntryMemory } from '#kernel/compute/entries/memory.js';
 import { Random } from '#kernel/compute/random.js';
 import { batchTopKEntries } from '#kernel/sae/batchTopK.js';
 import type { Block } from '#kernel/sae/block.js';
-import { rectify, topKEntries, touchedEntries } from '#kernel/sae/selectFiring.js';
+import { firingBy, rectify, touchedEntries } from '#kernel/sae/selectFiring.js';
 
-/** A block of z, with matrices of the sizes that a step has. */
-function blockOf(z: Float32Array, rows: number, dIn = 4, dOut = dIn): Block {
-  const cols = z.length / rows;
-  const memory = new EntryMemory({ rows, cols, slots: { decoder: [cols, dOut], gradient: [rows, dOut], input: [rows, dIn] } }); // prettier-ignore
+function blockOf(z: Float32Array, rows: number): Block {
+  const memory = new EntryMemory(rows, z.length / rows);
   memory.z.set(z);
   const none = new Float32Array(0);
-  return { rows, batch: rows, x: none, input: none, z: memory.z, memory, error: none };
+  return { rows, batch: rows, x: none, input: none, z: memory.z, memory };
 }
 const normals = (length: number, seed = 1): Float32Array => new Random(seed).normals(new Float32Array(length));
 
 /** Entries as [row, feature, value]. */
-const listed = ({ rows, indptr, features, values }: ReturnType<typeof topKEntries>): number[][] =>
+const listed = ({ rows, indptr, features, values }: RowEntries): number[][] =>
   Array.from({ length: rows }, (_, i) => i).flatMap((i) =>
     Array.from({ length: indptr[i + 1] - indptr[i] }, (_, n) => [i, features[indptr[i] + n], values[indptr[i] + n]]),
   );
@@ -56,13 +55,15 @@ describe('which features of a block fire', () => {
       for (const absolute of [false, true]) {
         const size = absolute ? Math.abs : (v: number): number => v;
         const expected = rowsOf(z, rows).flatMap((row) => best(row.filter(([, , v]) => size(v) > 0), k, size)); // prettier-ignore
-        expect(listed(topKEntries(blockOf(z, rows), k, undefined, absolute))).toEqual(expected);
+        expect(listed(firingBy({ kind: 'largest', k, absolute }, blockOf(z, rows), undefined).entries!)).toEqual(
+          expected,
+        );
       }
     });
     it(`the largest of the whole batch, rows of ${cols}`, () => {
       const positive = rowsOf(z, rows).flat().filter(([, , v]) => v > 0); // prettier-ignore
       for (const count of [1, Math.ceil(positive.length / 2), positive.length + 5]) {
-        const { entries, least } = batchTopKEntries(blockOf(z, rows), cols, count, undefined);
+        const { entries, least } = batchTopKEntries(blockOf(z, rows), count, undefined);
         const expected = best(positive, count, (v) => v);
         expect(listed(entries)).toEqual(expected);
         expect(least).toBe(Math.min(...expected.map(([, , v]) => v)));
@@ -77,67 +78,26 @@ describe('which features of a block fire', () => {
       below.z[cols] = -0;
       expect(listed(touchedEntries(below, 1))).toEqual([[1, 0, -0]]);
     });
+    it(`rules see (z + bias) · scale of rows of ${cols} as they see them once that is written`, () => {
+      const theta = Float64Array.from({ length: cols }, (_, f) => 0.1 * (f % 7));
+      const [bias, scale] = [normals(cols, 3), Float64Array.from(normals(cols, 4), Math.abs)];
+      for (const rule of [
+        { kind: 'positive' },
+        { kind: 'jump', theta, band: 0.3 },
+        { kind: 'largest', k, absolute: false },
+      ] as const) {
+        const [seen, written] = [blockOf(z, rows), blockOf(z, rows)];
+        seen.memory.shifted(bias, scale);
+        const found = entriesBy(rule, seen.memory, rows, undefined, 1);
+        written.memory.shift(0, rows, bias, scale);
+        const { entries, count } = firingBy(rule, written, undefined);
+        expect(listed(found)).toEqual(listed(entries ?? touchedEntries(written, count)));
+        expect(found.indptr[rows]).toBeGreaterThan(0);
+      }
+    });
   }
 });
 
-describe('sums and products of the rows that entries name', () => {
-  it.each([
-    [3, 5, 60],
-    [128, 128, 400],
-    [1, 18, 7],
-  ])('agree with float64, rows of %i and %i', (dOut, dIn, features) => {
-    const rows = 50;
-    const { memory } = blockOf(new Float32Array(rows * features), rows, dIn, dOut);
-    const [decoder, gradient, input] = [features * dOut, rows * dOut, rows * dIn].map((n, i) => normals(n, i));
-    memory.put('decoder', decoder);
-    memory.put('gradient', gradient);
-    memory.put('input', input);
-    // Lists of 0 to 8 entries, by feature; list 1 of all rows.
-    const random = new Random(3);
-    const lists = Array.from({ length: features }, (_, f) =>
-      Array.from({ length: f === 1 ? rows : f % 9 }, () => random.int(rows)),
-    );
-    const indptr = new Uint32Array(features + 1);
-    lists.forEach((list, f) => (indptr[f + 1] = indptr[f] + list.length));
-    const which = Uint32Array.from(lists.flat());
-    const values = normals(which.length, 9);
-    const [toDecoder, toEncoder] = [new Float32Array(features * dOut).fill(1), new Float32Array(features * dIn)];
-    memory.backward(
-      { indptr, which, values },
-      1,
-      features,
-      { from: 'gradient', against: 'decoder', to: toDecoder },
-      { from: 'input', to: toEncoder },
-      (products, f, begin, end) => {
-        for (let e = begin; e < end; e++) products[e] += f;
-      },
-    );
-    let worst = 0;
-    const compare = (got: number, terms: number[], start: number): void => {
-      const size = terms.reduce((sum, t) => sum + Math.abs(t), 1);
-      worst = Math.max(worst, Math.abs(got - terms.reduce((sum, t) => sum + t, start)) / size);
-    };
-    for (let f = 1; f < features; f++) {
-      const entries = Array.from(lists[f], (row, n) => [row, values[indptr[f] + n]]);
-      const dot = (row: number): number =>
-        f + Array.from({ length: dOut }, (_, j) => gradient[row * dOut + j] * decoder[f * dOut + j]).reduce((s, t) => s + t, 0); // prettier-ignore
-      for (let j = 0; j < dOut; j++)
-        compare(toDecoder[f * dOut + j], entries.map(([row, v]) => v * gradient[row * dOut + j]), 1); // prettier-ignore
-      const products = entries.map(([row]) => [row, dot(row)]);
-      for (let j = 0; j < dIn; j++)
-        compare(toEncoder[f * dIn + j], products.map(([row, v]) => v * input[row * dIn + j]), 0); // prettier-ignore
-    }
-    expect(worst).toBeLessThan(1e-6);
-    expect(toDecoder.subarray(0, dOut).every((v) => v === 1)).toBe(true);
-    // Cut elsewhere, the sums are the same to the bit.
-    const again = new Float32Array(features * dOut).fill(1);
-    for (let f = 1; f < features; f += 7)
-      memory.gather({ indptr, which, values }, f, Math.min(features, f + 7), 'gradient', again);
-    expect(again).toEqual(toDecoder);
-  });
-
-  it('more than 4 GiB are refused in words', () => {
-    const slots = { decoder: [1, 1], gradient: [1, 1], input: [1, 1] } as const;
-    expect(() => new EntryMemory({ rows: 65_536, cols: 65_536, slots })).toThrow('65536 rows of 65536 features');
-  });
+it('more than 4 GiB are refused in words', () => {
+  expect(() => new EntryMemory(65_536, 65_536)).toThrow('65536 rows of 65536 features');
 });

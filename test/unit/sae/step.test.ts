@@ -18,11 +18,9 @@ interface StepShape {
 }
 
 const stepOf = (shape: StepShape, l1Coefficient = 0, denseShare?: number): TrainingStep =>
-  new TrainingStep(
-    trainingOf(shape.architecture).start({ ...shape, l1Coefficient }, { dIn: 1, dSae: 1 }),
-    shape,
+  new TrainingStep(trainingOf(shape.architecture).start({ ...shape, l1Coefficient }, { dIn: 1, dSae: 1 }), shape, {
     denseShare,
-  );
+  });
 
 interface Case extends StepShape {
   name: string;

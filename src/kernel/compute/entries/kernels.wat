@@ -1,4 +1,4 @@
-;; Work on matrices of which few entries count (entries.ts), four float32 at a time. Sums are added in one order, whatever the machine.
+;; Work on rows of which few entries count (memory.ts), four float32 at a time. Sums are added in one order, whatever the machine.
 ;; Arrays are given by the address of their first byte; lists of entries by where each begins, p[i]..p[i+1]-1, as in CSR.
 ;; scripts/wasm.mjs makes kernels.ts of this.
 (module
@@ -75,26 +75,45 @@
         (local.set $z (i32.add (local.get $z) (i32.const 4)))
         (br $one)))
     (local.get $count))
-  ;; The entries of n values that are above bound once their bits are masked, or with touched those that are not +0, in order: which
-  ;; and values. Returns how many. NaN is above nothing.
+  ;; The entries of n values, in order: which and values. Values are (z + bias) times scale where there is one (not 0). Found are those
+  ;; above bound once their bits are masked, of which NaN is none; where there are $least (not 0) those that are not at most the least
+  ;; value of their column, NaN with them; with $touched those that are not +0, of z as it is. Returns how many.
   (func
-    (export "collect") (param $z i32) (param $n i32) (param $touched i32) (param $mask i32) (param $bound f32)
-    (param $which i32) (param $values i32) (result i32) (local $j i32) (local $hits i32) (local $lane i32)
-    (local $count i32) (local $v v128) (local $m v128) (local $b v128)
+    (export "collect") (param $z i32) (param $n i32) (param $touched i32) (param $bias i32) (param $scale i32)
+    (param $least i32) (param $mask i32) (param $bound f32) (param $which i32) (param $values i32) (result i32)
+    (local $j i32) (local $hits i32) (local $lane i32) (local $count i32) (local $x v128) (local $v v128)
+    (local $m v128) (local $b v128)
     (local.set $m (i32x4.splat (local.get $mask)))
     (local.set $b (f32x4.splat (local.get $bound)))
     (block $done
       (loop $four
         (br_if $done (i32.ge_u (local.get $j) (local.get $n)))
-        (local.set $v (v128.load (i32.add (local.get $z) (i32.shl (local.get $j) (i32.const 2)))))
+        (local.set $lane (i32.shl (local.get $j) (i32.const 2)))
+        (local.set $x (v128.load (i32.add (local.get $z) (local.get $lane))))
+        (if
+          (local.get $bias)
+          (then
+            (local.set $x (f32x4.add (local.get $x) (v128.load (i32.add (local.get $bias) (local.get $lane)))))))
+        (if
+          (local.get $scale)
+          (then
+            (local.set $x (f32x4.mul (local.get $x) (v128.load (i32.add (local.get $scale) (local.get $lane)))))))
         (local.set $v
           (if (result v128)
             (local.get $touched)
-            (then (i32x4.ne (local.get $v) (v128.const i32x4 0 0 0 0)))
-            (else (f32x4.gt (v128.and (local.get $v) (local.get $m)) (local.get $b)))))
+            (then (i32x4.ne (local.get $x) (v128.const i32x4 0 0 0 0)))
+            (else
+              (if (result v128)
+                (local.get $least)
+                (then
+                  (v128.not
+                    (f32x4.le (local.get $x) (v128.load (i32.add (local.get $least) (local.get $lane))))))
+                (else (f32x4.gt (v128.and (local.get $x) (local.get $m)) (local.get $b)))))))
         (if
           (v128.any_true (local.get $v))
           (then
+            ;; the line before the first array is nobody's
+            (v128.store (i32.const 16) (local.get $x))
             (local.set $hits (i32x4.bitmask (local.get $v)))
             (if
               (i32.lt_u (i32.sub (local.get $n) (local.get $j)) (i32.const 4))
@@ -108,14 +127,14 @@
             (block $none
               (loop $hit
                 (br_if $none (i32.eqz (local.get $hits)))
-                (local.set $lane (i32.add (local.get $j) (i32.ctz (local.get $hits))))
+                (local.set $lane (i32.ctz (local.get $hits)))
                 (local.set $hits (i32.and (local.get $hits) (i32.sub (local.get $hits) (i32.const 1))))
                 (i32.store
                   (i32.add (local.get $which) (i32.shl (local.get $count) (i32.const 2)))
-                  (local.get $lane))
+                  (i32.add (local.get $j) (local.get $lane)))
                 (f32.store
                   (i32.add (local.get $values) (i32.shl (local.get $count) (i32.const 2)))
-                  (f32.load (i32.add (local.get $z) (i32.shl (local.get $lane) (i32.const 2)))))
+                  (f32.load offset=16 (i32.shl (local.get $lane) (i32.const 2))))
                 (local.set $count (i32.add (local.get $count) (i32.const 1)))
                 (br $hit)))))
         (local.set $j (i32.add (local.get $j) (i32.const 4)))
@@ -155,195 +174,63 @@
         (local.set $bit (i32.shr_u (local.get $bit) (i32.const 1)))
         (br $next)))
     (f32.reinterpret_i32 (local.get $found)))
-  ;; Rows i = 0..n-1 of to, d wide, plus the sum over entries e of i of weights[e] times row which[e] of from. Four entries at a time; at
-  ;; the end the last one again, with weight 0.
+  ;; One step of Adam on n values, n a multiple of four: moments m and v, then p; gradients g are multiplied by $clip first. Moments too
+  ;; small for a normal number become 0: they would stay there, and slow every later step.
   (func
-    (export "gather") (param $n i32) (param $p i32) (param $which i32) (param $weights i32) (param $from i32)
-    (param $d i32) (param $to i32) (local $i i32) (local $e i32) (local $end i32) (local $at i32) (local $fours i32)
-    (local $all i32) (local $r0 i32) (local $r1 i32) (local $r2 i32) (local $r3 i32) (local $w0 f32) (local $w1 f32)
-    (local $w2 f32) (local $w3 f32) (local $v0 v128) (local $v1 v128) (local $v2 v128) (local $v3 v128)
-    (local.set $all (i32.shl (local.get $d) (i32.const 2)))
-    (local.set $fours (i32.and (local.get $all) (i32.const -16)))
+    (export "adam") (param $p i32) (param $g i32) (param $m i32) (param $v i32) (param $n i32) (param $clip f32)
+    (param $beta1 f32) (param $keep1 f32) (param $beta2 f32) (param $keep2 f32) (param $rate f32)
+    (param $correction f32) (param $eps f32) (local $end i32) (local $x v128) (local $mean v128) (local $square v128)
+    (local.set $end (i32.add (local.get $p) (i32.shl (local.get $n) (i32.const 2))))
     (block $done
-      (loop $row
-        (br_if $done (i32.ge_u (local.get $i) (local.get $n)))
-        (local.set $at (i32.add (local.get $p) (i32.shl (local.get $i) (i32.const 2))))
-        (local.set $e (i32.load (local.get $at)))
-        (local.set $end (i32.load offset=4 (local.get $at)))
-        (block $summed
-          (loop $entries
-            (br_if $summed (i32.ge_u (local.get $e) (local.get $end)))
-            (local.set $r0 (call $rowOf (local.get $which) (local.get $e) (local.get $end) (local.get $all)))
-            (local.set $r1
-              (call $rowOf (local.get $which) (i32.add (local.get $e) (i32.const 1)) (local.get $end) (local.get $all)))
-            (local.set $r2
-              (call $rowOf (local.get $which) (i32.add (local.get $e) (i32.const 2)) (local.get $end) (local.get $all)))
-            (local.set $r3
-              (call $rowOf (local.get $which) (i32.add (local.get $e) (i32.const 3)) (local.get $end) (local.get $all)))
-            (local.set $r0 (i32.add (local.get $from) (local.get $r0)))
-            (local.set $r1 (i32.add (local.get $from) (local.get $r1)))
-            (local.set $r2 (i32.add (local.get $from) (local.get $r2)))
-            (local.set $r3 (i32.add (local.get $from) (local.get $r3)))
-            (local.set $w0 (f32.load (i32.add (local.get $weights) (i32.shl (local.get $e) (i32.const 2)))))
-            (local.set $w1
-              (call $weightOf (local.get $weights) (i32.add (local.get $e) (i32.const 1)) (local.get $end)))
-            (local.set $w2
-              (call $weightOf (local.get $weights) (i32.add (local.get $e) (i32.const 2)) (local.get $end)))
-            (local.set $w3
-              (call $weightOf (local.get $weights) (i32.add (local.get $e) (i32.const 3)) (local.get $end)))
-            (local.set $v0 (f32x4.splat (local.get $w0)))
-            (local.set $v1 (f32x4.splat (local.get $w1)))
-            (local.set $v2 (f32x4.splat (local.get $w2)))
-            (local.set $v3 (f32x4.splat (local.get $w3)))
-            (local.set $at (i32.const 0))
-            (block $filled
-              (loop $four
-                (br_if $filled (i32.ge_u (local.get $at) (local.get $fours)))
-                (v128.store
-                  (i32.add (local.get $to) (local.get $at))
-                  (f32x4.add
-                    (v128.load (i32.add (local.get $to) (local.get $at)))
-                    (f32x4.add
-                      (f32x4.add
-                        (f32x4.mul (local.get $v0) (v128.load (i32.add (local.get $r0) (local.get $at))))
-                        (f32x4.mul (local.get $v1) (v128.load (i32.add (local.get $r1) (local.get $at)))))
-                      (f32x4.add
-                        (f32x4.mul (local.get $v2) (v128.load (i32.add (local.get $r2) (local.get $at))))
-                        (f32x4.mul (local.get $v3) (v128.load (i32.add (local.get $r3) (local.get $at))))))))
-                (local.set $at (i32.add (local.get $at) (i32.const 16)))
-                (br $four)))
-            (block $filled
-              (loop $one
-                (br_if $filled (i32.ge_u (local.get $at) (local.get $all)))
-                (f32.store
-                  (i32.add (local.get $to) (local.get $at))
-                  (f32.add
-                    (f32.load (i32.add (local.get $to) (local.get $at)))
-                    (f32.add
-                      (f32.add
-                        (f32.mul (local.get $w0) (f32.load (i32.add (local.get $r0) (local.get $at))))
-                        (f32.mul (local.get $w1) (f32.load (i32.add (local.get $r1) (local.get $at)))))
-                      (f32.add
-                        (f32.mul (local.get $w2) (f32.load (i32.add (local.get $r2) (local.get $at))))
-                        (f32.mul (local.get $w3) (f32.load (i32.add (local.get $r3) (local.get $at))))))))
-                (local.set $at (i32.add (local.get $at) (i32.const 4)))
-                (br $one)))
-            (local.set $e (i32.add (local.get $e) (i32.const 4)))
-            (br $entries)))
-        (local.set $to (i32.add (local.get $to) (local.get $all)))
-        (local.set $i (i32.add (local.get $i) (i32.const 1)))
-        (br $row))))
-  ;; out[e] = row which[e] of from times row i of rows, for the entries e of rows i = 0..n-1: four sums that take every fourth column
-  ;; each, added as (s0 + s1) + (s2 + s3), the last columns after them.
+      (loop $four
+        (br_if $done (i32.ge_u (local.get $p) (local.get $end)))
+        (local.set $x (f32x4.mul (v128.load (local.get $g)) (f32x4.splat (local.get $clip))))
+        (local.set $mean
+          (call $normal
+            (f32x4.add
+              (f32x4.mul (f32x4.splat (local.get $beta1)) (v128.load (local.get $m)))
+              (f32x4.mul (f32x4.splat (local.get $keep1)) (local.get $x)))))
+        (local.set $square
+          (call $normal
+            (f32x4.add
+              (f32x4.mul (f32x4.splat (local.get $beta2)) (v128.load (local.get $v)))
+              (f32x4.mul (f32x4.mul (f32x4.splat (local.get $keep2)) (local.get $x)) (local.get $x)))))
+        (v128.store (local.get $m) (local.get $mean))
+        (v128.store (local.get $v) (local.get $square))
+        (v128.store (local.get $p)
+          (f32x4.sub
+            (v128.load (local.get $p))
+            (f32x4.div
+              (f32x4.mul (f32x4.splat (local.get $rate)) (local.get $mean))
+              (f32x4.add
+                (f32x4.mul (f32x4.sqrt (local.get $square)) (f32x4.splat (local.get $correction)))
+                (f32x4.splat (local.get $eps))))))
+        (local.set $p (i32.add (local.get $p) (i32.const 16)))
+        (local.set $g (i32.add (local.get $g) (i32.const 16)))
+        (local.set $m (i32.add (local.get $m) (i32.const 16)))
+        (local.set $v (i32.add (local.get $v) (i32.const 16)))
+        (br $four))))
+  ;; 0 in the place of numbers below the least normal one; NaN stays.
+  (func $normal
+    (param $x v128) (result v128)
+    (v128.andnot (local.get $x) (f32x4.lt (f32x4.abs (local.get $x)) (f32x4.splat (f32.const 0x1p-126)))))
+  ;; The sum of the squares of n values, n a multiple of four, in float64: four sums, added as (s0 + s1) + (s2 + s3).
   (func
-    (export "dots") (param $n i32) (param $p i32) (param $which i32) (param $from i32) (param $d i32) (param $rows i32)
-    (param $out i32) (local $i i32) (local $e i32) (local $end i32) (local $at i32) (local $fours i32) (local $all i32)
-    (local $r0 i32) (local $r1 i32) (local $r2 i32) (local $r3 i32) (local $v v128) (local $s0 v128) (local $s1 v128)
-    (local $s2 v128) (local $s3 v128)
-    (local.set $all (i32.shl (local.get $d) (i32.const 2)))
-    (local.set $fours (i32.and (local.get $all) (i32.const -16)))
+    (export "squares") (param $x i32) (param $n i32) (result f64) (local $end i32) (local $f v128) (local $a v128)
+    (local $low v128) (local $high v128)
+    (local.set $end (i32.add (local.get $x) (i32.shl (local.get $n) (i32.const 2))))
     (block $done
-      (loop $row
-        (br_if $done (i32.ge_u (local.get $i) (local.get $n)))
-        (local.set $at (i32.add (local.get $p) (i32.shl (local.get $i) (i32.const 2))))
-        (local.set $e (i32.load (local.get $at)))
-        (local.set $end (i32.load offset=4 (local.get $at)))
-        (block $summed
-          (loop $entries
-            (br_if $summed (i32.ge_u (local.get $e) (local.get $end)))
-            (local.set $r0 (call $rowOf (local.get $which) (local.get $e) (local.get $end) (local.get $all)))
-            (local.set $r1
-              (call $rowOf (local.get $which) (i32.add (local.get $e) (i32.const 1)) (local.get $end) (local.get $all)))
-            (local.set $r2
-              (call $rowOf (local.get $which) (i32.add (local.get $e) (i32.const 2)) (local.get $end) (local.get $all)))
-            (local.set $r3
-              (call $rowOf (local.get $which) (i32.add (local.get $e) (i32.const 3)) (local.get $end) (local.get $all)))
-            (local.set $r0 (i32.add (local.get $from) (local.get $r0)))
-            (local.set $r1 (i32.add (local.get $from) (local.get $r1)))
-            (local.set $r2 (i32.add (local.get $from) (local.get $r2)))
-            (local.set $r3 (i32.add (local.get $from) (local.get $r3)))
-            (local.set $s0 (v128.const i32x4 0 0 0 0))
-            (local.set $s1 (local.get $s0))
-            (local.set $s2 (local.get $s0))
-            (local.set $s3 (local.get $s0))
-            (local.set $at (i32.const 0))
-            (block $filled
-              (loop $four
-                (br_if $filled (i32.ge_u (local.get $at) (local.get $fours)))
-                (local.set $v (v128.load (i32.add (local.get $rows) (local.get $at))))
-                (local.set $s0
-                  (f32x4.add
-                    (local.get $s0)
-                    (f32x4.mul (local.get $v) (v128.load (i32.add (local.get $r0) (local.get $at))))))
-                (local.set $s1
-                  (f32x4.add
-                    (local.get $s1)
-                    (f32x4.mul (local.get $v) (v128.load (i32.add (local.get $r1) (local.get $at))))))
-                (local.set $s2
-                  (f32x4.add
-                    (local.get $s2)
-                    (f32x4.mul (local.get $v) (v128.load (i32.add (local.get $r2) (local.get $at))))))
-                (local.set $s3
-                  (f32x4.add
-                    (local.get $s3)
-                    (f32x4.mul (local.get $v) (v128.load (i32.add (local.get $r3) (local.get $at))))))
-                (local.set $at (i32.add (local.get $at) (i32.const 16)))
-                (br $four)))
-            ;; four sums of four lanes each to one vector: lane q is that of entry q
-            (local.set $v
-              (f32x4.add
-                (i8x16.shuffle 0 1 2 3 16 17 18 19 8 9 10 11 24 25 26 27 (local.get $s0) (local.get $s1))
-                (i8x16.shuffle 4 5 6 7 20 21 22 23 12 13 14 15 28 29 30 31 (local.get $s0) (local.get $s1))))
-            (local.set $s2
-              (f32x4.add
-                (i8x16.shuffle 0 1 2 3 16 17 18 19 8 9 10 11 24 25 26 27 (local.get $s2) (local.get $s3))
-                (i8x16.shuffle 4 5 6 7 20 21 22 23 12 13 14 15 28 29 30 31 (local.get $s2) (local.get $s3))))
-            (local.set $v
-              (f32x4.add
-                (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23 (local.get $v) (local.get $s2))
-                (i8x16.shuffle 8 9 10 11 12 13 14 15 24 25 26 27 28 29 30 31 (local.get $v) (local.get $s2))))
-            (block $filled
-              (loop $one
-                (br_if $filled (i32.ge_u (local.get $at) (local.get $all)))
-                (local.set $v
-                  (f32x4.add
-                    (local.get $v)
-                    (f32x4.mul
-                      (v128.load32_splat (i32.add (local.get $rows) (local.get $at)))
-                      (v128.load32_lane 3
-                        (i32.add (local.get $r3) (local.get $at))
-                        (v128.load32_lane 2
-                          (i32.add (local.get $r2) (local.get $at))
-                          (v128.load32_lane 1
-                            (i32.add (local.get $r1) (local.get $at))
-                            (v128.load32_zero (i32.add (local.get $r0) (local.get $at)))))))))
-                (local.set $at (i32.add (local.get $at) (i32.const 4)))
-                (br $one)))
-            ;; what lies beyond the entries of this row is written again by the next one
-            (v128.store (i32.add (local.get $out) (i32.shl (local.get $e) (i32.const 2))) (local.get $v))
-            (local.set $e (i32.add (local.get $e) (i32.const 4)))
-            (br $entries)))
-        (local.set $rows (i32.add (local.get $rows) (local.get $all)))
-        (local.set $i (i32.add (local.get $i) (i32.const 1)))
-        (br $row))))
-  ;; Where the row of entry e begins, of the last entry where e is beyond it.
-  (func $rowOf
-    (param $which i32) (param $e i32) (param $end i32) (param $width i32) (result i32)
-    (i32.mul
-      (i32.load
-        (i32.add
-          (local.get $which)
-          (i32.shl
-            (select
-              (local.get $e)
-              (i32.sub (local.get $end) (i32.const 1))
-              (i32.lt_u (local.get $e) (local.get $end)))
-            (i32.const 2))))
-      (local.get $width)))
-  ;; The weight of entry e, 0 beyond the last.
-  (func $weightOf
-    (param $weights i32) (param $e i32) (param $end i32) (result f32)
-    (if (result f32)
-      (i32.lt_u (local.get $e) (local.get $end))
-      (then (f32.load (i32.add (local.get $weights) (i32.shl (local.get $e) (i32.const 2)))))
-      (else (f32.const 0)))))
+      (loop $four
+        (br_if $done (i32.ge_u (local.get $x) (local.get $end)))
+        (local.set $f (v128.load (local.get $x)))
+        (local.set $a (f64x2.promote_low_f32x4 (local.get $f)))
+        (local.set $low (f64x2.add (local.get $low) (f64x2.mul (local.get $a) (local.get $a))))
+        (local.set $a
+          (f64x2.promote_low_f32x4
+            (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $f) (local.get $f))))
+        (local.set $high (f64x2.add (local.get $high) (f64x2.mul (local.get $a) (local.get $a))))
+        (local.set $x (i32.add (local.get $x) (i32.const 16)))
+        (br $four)))
+    (f64.add
+      (f64.add (f64x2.extract_lane 0 (local.get $low)) (f64x2.extract_lane 1 (local.get $low)))
+      (f64.add (f64x2.extract_lane 0 (local.get $high)) (f64x2.extract_lane 1 (local.get $high))))))

@@ -1,4 +1,9 @@
 /** The phases that a worker can run, by name. */
+import { initGemmOfWorker } from '../gemm.js';
+import { backward, type BackwardParameters } from '../passes/backward.js';
+import { decode, type DecodeParameters } from '../passes/decode.js';
+import { adam, squares, type AdamParameters, type SquaresParameters } from '../passes/optimiser.js';
+import { rows, type RowsParameters } from '../passes/rows.js';
 import { epochs, type EpochParameters } from './layout.js';
 import { chebyshev, type ChebyshevParameters } from './chebyshev.js';
 import { candidates, refine } from './knn.js';
@@ -15,6 +20,15 @@ const phases: Readonly<Record<string, (memory: SharedMemory, parameters: never) 
   knnQuantise: (memory, parameters: KnnParameters) => quantise(memory, parameters),
   knnProbe: (memory, parameters: KnnParameters) => probe(memory, parameters),
   knnCandidates: (memory, parameters: KnnParameters) => candidates(memory, parameters),
+  passRows: (memory, parameters: RowsParameters) => {
+    // Opened at once: what it promises has happened.
+    void initGemmOfWorker();
+    return rows(memory, parameters);
+  },
+  passDecode: (memory, parameters: DecodeParameters) => decode(memory, parameters),
+  passBackward: (memory, parameters: BackwardParameters) => backward(memory, parameters),
+  squares: (memory, parameters: SquaresParameters) => squares(memory, parameters),
+  adam: (memory, parameters: AdamParameters) => adam(memory, parameters),
   knnRefine: (memory, parameters: KnnParameters) => refine(memory, parameters),
 };
 

@@ -7,7 +7,6 @@
  */
 import { real, type Given } from '../../verb/option.js';
 import { revival } from '../auxK.js';
-import { batchTopKEntries } from '../batchTopK.js';
 import { revivalGraph, revivalStep } from '../auxOnDevice.js';
 import { foldDecoderNorm } from '../fold.js';
 import type { Sae, SaeConfig, SaeWeights } from '../types.js';
@@ -120,13 +119,8 @@ function lossOf(
     wholeBatch: true,
     scale: norms,
     widths,
-    select(block) {
-      revive.see(block);
-      const top = batchTopKEntries(block, batch.p.dSae, settings.k * block.rows, norms);
-      least = top.least;
-      return { count: top.entries.values.length, entries: top.entries };
-    },
-    addBlock: revive.addBlock,
+    fires: { kind: 'batch', count: settings.k * batch.rows, tell: (value) => void (least = value) },
+    ...revive.hooks,
     terms(sums) {
       // At the end of the step: one that is cut off leaves θ as it was.
       if (least !== undefined) tell(least);

@@ -11,7 +11,6 @@ import { rowNorms } from '../../compute/rows.js';
 import type { Given } from '../../verb/option.js';
 import type { Block } from '../block.js';
 import { coefficientAt } from '../schedule.js';
-import { rectify } from '../selectFiring.js';
 import { linearTensors, refuse, vectorTensor } from '../writers/tensors.js';
 import { gatedOnDevice } from './gatedOnDevice.js';
 import { selectPositive } from './select.js';
@@ -100,7 +99,7 @@ function lossOf({ p, g, rows }: TrainingBatch, lambda: number): BatchLoss {
     },
     further: [
       {
-        select: (block) => ({ count: rectify(block) }),
+        fires: { kind: 'positive' },
         penalty: norms.map((n) => (lambda / rows) * n),
       },
     ],

@@ -13,7 +13,6 @@
 import { matrix } from '../../compute/matrix.js';
 import { rowNorms } from '../../compute/rows.js';
 import type { Given } from '../../verb/option.js';
-import type { Block } from '../block.js';
 import { PRE_ACT_OPTIONS, preActLoss } from '../preActLoss.js';
 import { coefficientAt } from '../schedule.js';
 import { matrixTensor, shiftedBias, vectorTensor } from '../writers/tensors.js';
@@ -23,7 +22,7 @@ import { jumpReluOnDevice } from './jumpreluOnDevice.js';
 import { biased } from './onDevice.js';
 import { addBias, selectPositive } from './select.js';
 import { addNormGradient } from './sparsity.js';
-import type { BatchLoss, Firing, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
+import type { BatchLoss, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
 
 export const jumprelu: TrainedArchitecture<'jumprelu', typeof JUMPRELU_OPTIONS> = {
   name: 'jumprelu',
@@ -130,10 +129,8 @@ function lossOf(batch: TrainingBatch, settings: Settings): BatchLoss {
   const weight = lambda / rows;
   const scale = settings.jumpreluTanhScale;
   return {
-    select(block) {
-      dead.see(block);
-      return selectJump(block, theta, epsilon);
-    },
+    fires: { kind: 'jump', theta, band: epsilon / 2 },
+    see: dead.see,
     through(gradient, f, value) {
       let toF = gradient;
       if (mode === 'tanh') {
@@ -160,22 +157,4 @@ function lossOf(batch: TrainingBatch, settings: Settings): BatchLoss {
       return { added: lambda * value + added, l1: value, aux: added };
     },
   };
-}
-
-/** Features over block.z: z where it is above θ, −0 where it is below by less than half the bandwidth, else +0. */
-function selectJump({ z }: Block, theta: Float64Array, epsilon: number): Firing {
-  let firing = 0;
-  let near = 0;
-  for (let at = 0; at < z.length;) {
-    for (let f = 0; f < theta.length; f++, at++) {
-      const value = z[at];
-      if (value > theta[f]) firing++;
-      else if (value > theta[f] - epsilon / 2) {
-        z[at] = -0;
-        near++;
-      } else if (value <= theta[f]) z[at] = 0;
-      else near++; // NaN stays, so that the loss shows it
-    }
-  }
-  return { count: firing + near, firing };
 }

@@ -9,9 +9,9 @@ import { breathe } from '../../compute/call.js';
 import { transposed } from '../../compute/gemm.js';
 import { matrix } from '../../compute/matrix.js';
 import { flag, real, whole, type Given } from '../../verb/option.js';
-import { inPieces, type Block } from '../block.js';
+import { inPieces, type Block, type DecodedBlock } from '../block.js';
 import { pursuit, summed, type Pursuit, type Taken } from '../pursuit.js';
-import type { RowEntries } from '../sparseGradient.js';
+import type { RowEntries } from '../../compute/entries/firing.js';
 import { indexArray } from './select.js';
 import type { BatchLoss, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
 
@@ -152,7 +152,7 @@ function entriesOf({ features, values }: Taken): RowEntries {
 
 /** Adds to g what passes through the values of the steps; v e for the rows and Σ e for b_dec are the decoder's own. */
 async function backThroughSteps(
-  block: Block,
+  block: DecodedBlock,
   { features, values }: Taken,
   { W_dec, dIn }: TrainingBatch['p'],
   g: TrainingBatch['g'],

@@ -68,7 +68,7 @@ function l1Loss({ p, g, rows }: TrainingBatch, lambda: number): BatchLoss {
   const norms = normsOf(p);
   return {
     penalty: lambda > 0 ? norms.map((n) => (lambda / rows) * n) : undefined,
-    select: (block) => ({ count: rectify(block) }),
+    fires: { kind: 'positive' },
     terms([{ features }]) {
       const l1 = penalizeDecoder(p, g, norms, features, lambda / rows) / rows;
       return { added: lambda * l1, l1 };
@@ -117,7 +117,7 @@ function tanhLoss({ p, g, rows }: TrainingBatch, lambda: number, scale: number):
   const toNorm = new Float64Array(p.dSae);
   let total = 0;
   return {
-    select: (block) => ({ count: rectify(block) }),
+    fires: { kind: 'positive' },
     through(gradient, f, value) {
       const t = Math.tanh(scale * value * norms[f]);
       const slope = (lambda / rows) * scale * (1 - t * t);

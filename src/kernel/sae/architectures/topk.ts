@@ -11,7 +11,6 @@ import { flag, whole, type Given } from '../../verb/option.js';
 import { AUX_OPTIONS, revival } from '../auxK.js';
 import { revivalGraph, revivalStep } from '../auxOnDevice.js';
 import { foldDecoderNorm } from '../fold.js';
-import { topKEntries } from '../selectFiring.js';
 import { linearTensors, scalarTensor, shiftedBias, vectorTensor, wholeTensor } from '../writers/tensors.js';
 import { plainSlope } from './architecture.js';
 import { biased } from './onDevice.js';
@@ -94,12 +93,8 @@ export function topKRun(given: Given<typeof TOPK_OPTIONS>, absolute: boolean): T
       const revive = revival(batch, { ...settings, absolute }, norms);
       return {
         scale: norms,
-        select(block) {
-          revive.see(block);
-          const entries = topKEntries(block, k, norms, absolute);
-          return { count: entries.indptr[block.rows], entries };
-        },
-        addBlock: revive.addBlock,
+        fires: { kind: 'largest', k, absolute },
+        ...revive.hooks,
         terms: () => ({ added: revive.value(), aux: revive.value() }),
       };
     },

@@ -3,13 +3,14 @@
  * squared error and its gradients. The architecture says which features fire, what else is in the loss, how a gradient
  * passes from a feature to its pre-activation (df/dz = 1 of firing entries, unless it says otherwise), and what it trains
  * beyond the two matrices and biases. Work that several architectures have in common is in ../selectFiring.ts, ../auxK.ts,
- * ../sparseGradient.ts and ../denseGradient.ts.
+ * ../passWork.ts and ../denseGradient.ts.
  */
 import type { JsonObject } from '../../../protocol/notebook.js';
 import type { Given, Schema } from '../../verb/option.js';
-import type { Block } from '../block.js';
+import type { RowEntries } from '../../compute/entries/firing.js';
+import type { Block, DecodedBlock } from '../block.js';
 import type { Parameters, TrainedShape } from '../parameters.js';
-import type { RowEntries } from '../sparseGradient.js';
+import type { FiringRule } from '../selectFiring.js';
 import type { SaeConfig, SaeWeights } from '../types.js';
 import type { Architecture } from './architecture.js';
 import type { DeviceTraining } from './trainingOnDevice.js';
@@ -78,8 +79,10 @@ export type Through = (gradient: number, feature: number, value: number, row: nu
 
 /** One way from pre-activations to a reconstruction whose squared error is in the loss. */
 export interface Pass {
-  /** Which features fire, given their pre-activations in block.z. */
-  select(block: Block): Firing | Promise<Firing>;
+  /** Which features fire, by a rule: no thread then has to keep pre-activations. */
+  readonly fires?: FiringRule;
+  /** Where no rule says it, given pre-activations in block.z. */
+  select?(block: Block): Firing | Promise<Firing>;
   /** [d_sae], dL/df beyond the squared error's, of every firing entry. */
   readonly penalty?: Float64Array;
   /** Instead of dL/dz = dL/df + penalty; also called for entries of −0 (selectFiring.ts, touched). */
@@ -90,7 +93,7 @@ export interface Pass {
   readonly widths?: readonly number[];
 }
 
-/** The loss of one batch: its first pass is the SAE itself. Blocks come one after another: select, then addBlock. */
+/** The loss of one batch: its first pass is the SAE itself. Blocks come one after another: see, select, then addBlock. */
 export interface BatchLoss extends Pass {
   /** [d_sae], multiplied into pre-activations before `select`, which divides it out of the features again. */
   readonly scale?: Float64Array;
@@ -98,8 +101,10 @@ export interface BatchLoss extends Pass {
   readonly further?: readonly Pass[];
   /** Whether `select` must see the batch as one block. */
   readonly wholeBatch?: boolean;
-  /** Adds further gradients of a block to g; block.error is x̂ − x. */
-  addBlock?(block: Block): Promise<void>;
+  /** Looks at pre-activations in block.z before features are written over them. */
+  see?(block: Block): void;
+  /** Adds further gradients of a block to g. */
+  addBlock?(block: DecodedBlock): Promise<void>;
   /**
    * After the last block: the terms of the loss beyond the squared error of the SAE itself, their remaining gradients
    * added to g. `sums` of each pass.
@@ -110,10 +115,10 @@ export interface BatchLoss extends Pass {
 export interface Firing {
   /** Entries of the block that gradients pass. */
   count: number;
-  /** Those of them that fire; default all. */
-  firing?: number;
   /** Undefined where block.z now holds the features, +0 where nothing passes. */
   entries?: RowEntries;
+  /** Of a selection over the batch, the least value that fires. */
+  least?: number;
 }
 
 /** Over the blocks of a batch. */

@@ -1,0 +1,233 @@
+/**
+ * The sparse work of a pass over a block, on the memory that workers share (compute/passes/): which features fire, decoding
+ * and gradients. All cores take part where arrays are shared and the work is worth calling them; no bit depends on that.
+ */
+import os from 'node:os';
+import type { RowEntries, RowRule } from '../compute/entries/firing.js';
+import { hasNativeProduct, isShared } from '../compute/gemm.js';
+import { backward, cutFeatures, type BackwardParameters } from '../compute/passes/backward.js';
+import { decode, errorsOf, type DecodeParameters } from '../compute/passes/decode.js';
+import { FULL, passMemory, PIECE_ROWS, type PassShape, type PassViews } from '../compute/passes/memory.js';
+import { mostRows, rowPieces, rows, type RowsParameters } from '../compute/passes/rows.js';
+import type { SharedMemory } from '../compute/shared/memory.js';
+import { runPhase, type TeamOptions } from '../compute/shared/phases.js';
+import type { Parameters } from './parameters.js';
+
+/** Multiply-adds that calling the workers is worth, where it is not said who does the work: about a millisecond's. */
+const WORTH = 4e6;
+/** Bytes of copies of the encoder that workers may have together. */
+const COPIES = 2 ** 31;
+
+/** A block of rows: what is read and what is to be predicted. */
+export interface PassRows {
+  readonly rows: number;
+  readonly x: Float32Array;
+  readonly target: Float32Array;
+}
+
+export class PassWork {
+  #held: { shape: PassShape; memory: SharedMemory; views: PassViews } | undefined;
+  #byRow: RowEntries | undefined;
+
+  constructor(private readonly team: TeamOptions = {}) {}
+
+  /** Memory for blocks of the rows that `p` and `prefixes` say, and for so many entries. */
+  #room(p: Parameters, rows: number, prefixes: number, room: number): PassViews {
+    const held = this.#held?.shape;
+    const same = held && held.dIn === p.dIn && held.dOut === p.dOut && held.features === p.dSae;
+    if (!same || held.rows < rows || held.prefixes < prefixes || held.room < room) {
+      const { dIn, dOut, dSae: features } = p;
+      const most = (name: 'rows' | 'prefixes', wanted: number): number =>
+        same ? Math.max(held[name], wanted) : wanted;
+      const shape = {
+        rows: most('rows', rows),
+        prefixes: most('prefixes', prefixes),
+        ...{ dIn, dOut, features, room, threads: Math.max(os.availableParallelism(), this.team.workers ?? 0) },
+      };
+      this.#held = undefined;
+      this.#held = { shape, ...passMemory(shape) };
+    }
+    return this.#held!.views;
+  }
+
+  #workers(cost: number, arrays: readonly Float32Array[]): number | undefined {
+    if (!arrays.every(isShared)) return 0;
+    return this.team.workers ?? (cost < WORTH ? 0 : undefined);
+  }
+
+  async #run<P>(
+    phase: string,
+    open: (memory: SharedMemory, p: P) => ReturnType<typeof decode>,
+    parameters: P,
+    workers: number | undefined,
+  ) {
+    // prettier-ignore
+    const { memory, shape } = this.#held!;
+    // Each has a place of its own there.
+    const options = {
+      ...this.team,
+      workers: Math.min(workers ?? Infinity, shape.threads),
+      label: 'a training step',
+      unit: 'pieces',
+    };
+    await runPhase({ phase, memory, parameters }, open, options);
+  }
+
+  /**
+   * The entries of a block by a rule, its pre-activations computed on the way; undefined where there are more than `room`.
+   * They lie in the shared memory, with input and target.
+   */
+  async find(
+    p: Parameters,
+    block: PassRows,
+    { rule, scale, shift, prefixes, room }: { rule: RowRule; scale?: Float64Array; shift?: Float32Array; prefixes: number; room: number }, // prettier-ignore
+  ): Promise<RowEntries | undefined> {
+    const { dIn, dOut, dSae } = p;
+    const shape = { dIn, dOut, features: dSae };
+    const pieces = rowPieces(shape, block.rows);
+    const wanted = rule.kind === 'largest' ? pieces * mostRows(shape) * rule.k : pieces * Math.ceil(room / pieces);
+    const views = this.#room(p, block.rows, prefixes, wanted);
+    views.input.set(block.x);
+    views.target.set(block.target);
+    const parameters: RowsParameters = {
+      ...{ shape: this.#held!.shape, rows: block.rows, rule, scale, shift },
+      ...{ encoder: p.W_encT, bias: p.b_enc, decoder: p.W_dec },
+    };
+    const cost = block.rows * dIn * dSae;
+    const most = Math.min(os.availableParallelism(), Math.floor(COPIES / (4 * dIn * dSae)));
+    const workers = hasNativeProduct() ? this.#workers(cost, [p.flat]) : 0;
+    await this.#run('passRows', rows, parameters, workers ?? most);
+    if (views.control[FULL] !== 0) return undefined;
+    this.#byRow = closeUp(views, block.rows, Math.floor(this.#held!.shape.room / pieces), pieces, shape);
+    return this.#byRow;
+  }
+
+  /** Puts a block there whose entries were found elsewhere. */
+  put(p: Parameters, { rows: count, x, target }: PassRows, prefixes: number, entries: RowEntries): void {
+    const total = entries.indptr[count];
+    const views = this.#room(p, count, prefixes, Math.ceil(1.25 * total));
+    views.input.set(x);
+    views.target.set(target);
+    views.decoder.set(p.W_dec);
+    this.replace(entries);
+  }
+
+  /** Other entries for the same block. */
+  replace(entries: RowEntries): void {
+    const { views } = this.#held!;
+    const total = entries.indptr[entries.rows];
+    views.byRow.set(entries.indptr);
+    views.features.set(entries.features.subarray(0, total));
+    views.values.set(entries.values.subarray(0, total));
+    this.#byRow = { rows: entries.rows, indptr: views.byRow, features: views.features, values: views.values };
+  }
+
+  /** x̂ − x of every prefix, or with `weight` dL/dx̂ of every prefix: squared errors, and sums of the columns of each. */
+  async decode(
+    p: Parameters,
+    { widths, bias, weight }: Pick<DecodeParameters, 'widths' | 'bias' | 'weight'>,
+  ): Promise<{ squares: Float64Array; toBias: Float64Array }> {
+    // prettier-ignore
+    const { shape, views } = this.#held!;
+    const { rows: count, indptr } = this.#byRow!;
+    const workers = this.#workers(indptr[count] * p.dOut + count * p.dOut, []);
+    await this.#run('passDecode', decode, { shape, rows: count, widths, bias, weight }, workers);
+    const squares = widths.map((_, l) => {
+      let sum = 0;
+      for (let i = l * shape.rows; i < l * shape.rows + count; i++) sum += views.squares[i];
+      return sum;
+    });
+    const toBias = new Float64Array(p.dOut);
+    const [all, pieces] = [Math.ceil(shape.rows / PIECE_ROWS), Math.ceil(count / PIECE_ROWS)];
+    if (weight !== undefined)
+      for (let l = widths.length - 1; l >= 0; l--)
+        for (let piece = l * all; piece < l * all + pieces; piece++)
+          for (let j = 0; j < p.dOut; j++) toBias[j] += views.columns[piece * p.dOut + j];
+    return { squares: Float64Array.from(squares), toBias };
+  }
+
+  /** The error of a prefix, [rows × d_out]. */
+  error(prefix: number): Float32Array {
+    const { shape, views } = this.#held!;
+    return errorsOf(views, shape, prefix, 0, this.#byRow!.rows);
+  }
+
+  get input(): Float32Array {
+    const { shape, views } = this.#held!;
+    return views.input.subarray(0, this.#byRow!.rows * shape.dIn);
+  }
+
+  /** Adds the gradients of all features to `g`, or sets them; `change` may change dL/df into dL/dz of all entries. */
+  async backward(
+    g: Parameters,
+    { widths, penalty, fresh }: Pick<BackwardParameters, 'widths' | 'penalty' | 'fresh'>,
+    change: ((entries: FeatureEntries) => void) | undefined,
+    bias: Float32Array,
+  ): Promise<void> {
+    const { shape, views } = this.#held!;
+    byFeature(this.#byRow!, views);
+    const pieces = cutFeatures(views, shape, widths);
+    const common = { shape, widths, pieces, penalty, toDecoder: g.W_dec, toEncoder: g.W_encT, fresh };
+    const cost = views.byFeature[g.dSae] * (g.dIn + 2 * g.dOut) + g.flat.length;
+    const workers = this.#workers(cost, [g.flat]);
+    const half = async (half: BackwardParameters['half']): Promise<void> =>
+      this.#run('passBackward', backward, { ...common, half }, workers);
+    if (!change) await half('both');
+    else {
+      await half('dots');
+      change({ indptr: views.byFeature, row: views.rowsOf, values: views.sorted, slopes: views.slopes });
+      await half('sums');
+    }
+    for (let f = 0; f < g.dSae; f++) bias[f] += views.toBias[f];
+  }
+}
+
+/** The entries grouped by feature, and dL/df of each. */
+export interface FeatureEntries {
+  /** [d_sae + 1] */
+  indptr: Int32Array;
+  row: Int32Array;
+  values: Float32Array;
+  slopes: Float32Array;
+}
+
+/** Moves the entries of pieces of rows, each of which had its own room, next to each other. */
+function closeUp(
+  views: PassViews,
+  rows: number,
+  room: number,
+  pieces: number,
+  shape: Pick<PassShape, 'features'>,
+): RowEntries {
+  const { counts, byRow, features, values } = views;
+  const each = mostRows(shape) - 1;
+  let at = 0;
+  for (let piece = 0; piece < pieces; piece++) {
+    const begin = at;
+    for (let i = piece * each; i < (piece === pieces - 1 ? rows : (piece + 1) * each); i++) {
+      byRow[i] = at;
+      at += counts[i];
+    }
+    features.copyWithin(begin, piece * room, piece * room + at - begin);
+    values.copyWithin(begin, piece * room, piece * room + at - begin);
+  }
+  byRow[rows] = at;
+  return { rows, indptr: byRow, features, values };
+}
+
+/** Regroups by a counting sort; rows ascend within a feature. */
+function byFeature({ rows, indptr, features, values }: RowEntries, views: PassViews): void {
+  const { byFeature: first, rowsOf, sorted } = views;
+  const total = indptr[rows];
+  first.fill(0);
+  for (let e = 0; e < total; e++) first[features[e] + 1]++;
+  for (let f = 1; f < first.length; f++) first[f] += first[f - 1];
+  const next = first.slice();
+  for (let i = 0; i < rows; i++) {
+    for (let e = indptr[i]; e < indptr[i + 1]; e++) {
+      const at = next[features[e]]++;
+      rowsOf[at] = i;
+      sorted[at] = values[e];
+    }
+  }
+}
