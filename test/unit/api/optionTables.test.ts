@@ -90,7 +90,7 @@ const OTHER: Readonly<Record<string, string>> = {
   'artifacts/types.ts ArtifactRecord': 'a result',
   'compute/clustering/agglomerative.ts AgglomerativeSettings': 'what a worker is sent: compute lies below verb',
   'compute/clustering/hdbscan.ts HdbscanSettings': 'what a worker is sent: compute lies below verb',
-  'compute/shared/knn.ts KnnParameters': 'what a worker is sent: compute lies below verb',
+  'compute/shared/knnFields.ts KnnParameters': 'what a worker is sent: compute lies below verb',
   'compute/shared/layout.ts EpochParameters': 'what a worker is sent: compute lies below verb',
   'correlation/relationScores.ts RelationSettings': 'what scores are computed with, all resolved',
   'correlation/relations.ts RelatedWord': 'a result',
