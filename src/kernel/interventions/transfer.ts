@@ -5,13 +5,14 @@
  */
 import { filled } from '../verb/filled.js';
 import { breathe, checkAborted, type CallOptions } from '../compute/call.js';
+import { knownHooks } from '../models/known.js';
 import { requireTokenizer } from '../models/capture.js';
 import { matrix, type Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';
 import { centredSquares, cosine, meanAndStd, spearman } from '../compute/statistics.js';
 import type { FeatureMap, PairedMap } from '../correlation/types.js';
-import type { LanguageModel, TokenSet } from '../models/types.js';
+import type { ForwardResult, LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { nulls } from '../verb/common.js';
 import { nullsApart, renamed } from '../verb/nulls.js';
@@ -131,27 +132,33 @@ interface Prepared {
   shape: number[];
   parts: ReturnType<typeof written>[];
   clean: ReturnType<Sae['encode']>[];
+  /** What a pass that is edited at the hook need not compute, by hook. */
+  known: Activations[];
   /** Per watched feature 1 / standard deviation over the tokens; 0 where it never fires. */
   scale: Float64Array;
 }
+
+type Activations = Map<string, { data: Float32Array; shape: number[] }>;
 
 async function activations(
   model: LanguageModel,
   ids: Int32Array,
   hooks: readonly string[],
-  edit?: { hook: string; x: Float32Array },
-): Promise<Map<string, { data: Float32Array; shape: number[] }>> {
+  edit?: { hook: string; x: Float32Array; known: Activations },
+): Promise<Activations> {
   const order = (hook: string): number => model.hooks.indexOf(hook);
   const stopAt = [...hooks].sort((a, b) => order(b) - order(a))[0];
   const edits = edit && new Map([[edit.hook, [(at: tf.Tensor) => tf.tensor(edit.x, at.shape)]]]);
-  const { captured, logits } = model.forward(ids, 1, { capture: hooks, stopAt, edits });
-  const out = new Map<string, { data: Float32Array; shape: number[] }>();
+  const known = new Map([...(edit?.known ?? [])].map(([hook, { data, shape }]) => [hook, tf.tensor(data, shape)]));
+  const out: Activations = new Map();
+  let result: ForwardResult | undefined;
   try {
-    for (const [hook, x] of captured)
+    result = model.forward(ids, 1, { capture: hooks, stopAt, edits, known });
+    for (const [hook, x] of result.captured)
       out.set(hook, { data: ((await x.data()) as Float32Array).slice(), shape: x.shape });
   } finally {
-    logits?.dispose();
-    for (const x of captured.values()) x.dispose();
+    result?.logits?.dispose();
+    for (const x of [...(result?.captured.values() ?? []), ...known.values()]) x.dispose();
   }
   return out;
 }
@@ -168,14 +175,15 @@ async function prepare(side: TransferSide, tokens: TokenSet, options: TransferOp
   const { context } = tokens;
   const count = sequencesOf(tokens, options.sequences ?? TRANSFER.samples.usual);
   const out: Prepared = {
-    ...{ side, hook, watch, watchHook, sequences: [], x: [], shape: [], parts: [], clean: [] },
+    ...{ side, hook, watch, watchHook, sequences: [], x: [], shape: [], parts: [], clean: [], known: [] },
     scale: new Float64Array(watch.config.dSae),
   };
   const [sum, squares] = [new Float64Array(watch.config.dSae), new Float64Array(watch.config.dSae)];
+  const shared = watchHook === hook ? [] : knownHooks(model, [hook], [watchHook]);
   for (let s = 0; s < count; s++) {
     checkAborted(options.signal, 'transfer');
     const ids = tokens.tokens.slice(s * context, (s + 1) * context);
-    const captured = await activations(model, ids, [...new Set([hook, watchHook])]);
+    const captured = await activations(model, ids, [...new Set([hook, watchHook, ...shared])]);
     const x = rowsOf(captured.get(hook)!.data, context);
     const clean = watch.encode(rowsOf(captured.get(watchHook)!.data, context));
     out.shape = captured.get(hook)!.shape;
@@ -183,6 +191,7 @@ async function prepare(side: TransferSide, tokens: TokenSet, options: TransferOp
     out.x.push(x);
     out.parts.push(written(sae, x));
     out.clean.push(clean);
+    out.known.push(new Map(shared.map((name) => [name, captured.get(name)!])));
     clean.values.forEach((v, e) => {
       sum[clean.indices[e]] += v;
       squares[clean.indices[e]] += v * v;
@@ -211,10 +220,11 @@ async function ablationVector(p: Prepared, feature: number, where: readonly numb
     const edited = new Float32Array(p.x[s].data.length);
     withoutFeatures(sae, p.x[s], p.parts[s], edited, (f) => f === feature);
     // At the ablated hook itself the model has nothing to compute.
+    const edit = { hook: p.hook, x: edited, known: p.known[s] };
     const after =
       p.watchHook === p.hook
         ? edited
-        : (await activations(model, p.sequences[s], [p.watchHook], { hook: p.hook, x: edited })).get(p.watchHook)!.data;
+        : (await activations(model, p.sequences[s], [p.watchHook], edit)).get(p.watchHook)!.data;
     const encoded = p.watch.encode(rowsOf(after, context));
     encoded.values.forEach((v, e) => (delta[encoded.indices[e]] += v));
     p.clean[s].values.forEach((v, e) => (delta[p.clean[s].indices[e]] -= v));
