@@ -75,7 +75,9 @@ describe.skipIf(!linux)("ONNX Runtime's CUDA provider", () => {
     expect(code, text).toBe(0);
     expect(text).toMatch(/in use {6}cuda: ONNX Runtime's CUDA \(driver 580\.65\.06\), [\d.e+]+ GFLOP\/s/);
     expect(text).toMatch(/cuda {8}forward passes and SAE encoding of fg\.activations\.save/);
-    expect(text).toMatch(/cpu {9}training of SAEs, their baselines and crosscoders \(cuda cannot do it or is not faster\)/);
+    expect(text).toMatch(
+      /cpu {9}training of SAEs, their baselines and crosscoders \(cuda cannot do it or is not faster\)/,
+    );
     expect(text).toMatch(/note {8}tensors of cells are on the CPU: package .*tfjs-node-gpu is not installed/);
     const slow = await doctor(host('slow', { beforeRun: 'await new Promise((r) => setTimeout(r, 300))' }));
     expect(slow.text).toMatch(/in use {6}cpu/);
