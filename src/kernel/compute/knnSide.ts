@@ -1,5 +1,6 @@
 /** Rows as a search for neighbours takes them (knn.ts), and their exact distances. */
 import { powerBelow, type Matrix } from './matrix.js';
+import { allFinite } from './require.js';
 
 export type Metric = 'euclidean' | 'cosine';
 
@@ -24,20 +25,6 @@ export function notNumbers(name: string, { data, cols }: Matrix): RangeError {
 
 export function requireNumbers(name: string, x: Matrix): void {
   if (!allFinite(x.data)) throw notNumbers(name, x);
-}
-
-/** x · 0 is 0 for finite numbers and NaN for all others. Four sums, so that none waits for the others. */
-function allFinite(x: Float32Array): boolean {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
-  let i = 0;
-  for (; i + 3 < x.length; i += 4) {
-    s0 += x[i] * 0;
-    s1 += x[i + 1] * 0;
-    s2 += x[i + 2] * 0;
-    s3 += x[i + 3] * 0;
-  }
-  for (; i < x.length; i++) s0 += x[i] * 0;
-  return s0 + s1 + s2 + s3 === 0;
 }
 
 /**

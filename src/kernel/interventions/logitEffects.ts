@@ -4,6 +4,7 @@
  */
 import { breathe, checkAborted } from '../compute/call.js';
 import { requireMemory } from '../compute/memory.js';
+import { allFinite } from '../compute/require.js';
 import { tf } from '../compute/tf.js';
 import { gatherValues } from '../compute/rows.js';
 import { logSumExp } from '../compute/logits.js';
@@ -190,14 +191,6 @@ function addRow(
   detail.counts[row.sequence]++;
   const { sequence, position, token } = row;
   detail.rows.push({ sequence, position, token, kl, before: lossBefore, after: lossAfter });
-}
-
-/** every() with a callback takes as long as the product that made them. */
-function allFinite(values: Float32Array): boolean {
-  // 0 for finite values, NaN for others.
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] - values[i];
-  return sum === 0;
 }
 
 async function logitsOf(model: LanguageModel, rows: Float32Array, count: number): Promise<Float32Array> {

@@ -101,7 +101,7 @@ export async function* variantRuns(
     const rows = (side: Map<string, Activation>): Matrix[] =>
       hooks.map((hook) => matrix(sequences * context, capturedWidth(model, hook), side.get(hook)!.data));
     const before = await captured(model, ids, sequences, { capture: [...capture, ...shared], stopAt, sequence: first });
-    const known = new Map(shared.map((hook) => [hook, tf.tensor(before.get(hook)!.data, before.get(hook)!.shape)]));
+    const known = tensorsOf(before, shared);
     const after: Variant[] = [];
     try {
       for (const edit of edits) {
@@ -122,12 +122,17 @@ export async function* variantRuns(
   }
 }
 
-interface Activation {
+export interface Activation {
   shape: number[];
   data: Float32Array;
 }
 
-async function captured(
+/** Activations at some hooks as tensors, which the caller disposes. */
+export const tensorsOf = (from: ReadonlyMap<string, Activation>, hooks: Iterable<string>): Map<string, tf.Tensor> =>
+  new Map(Array.from(hooks, (hook) => [hook, tf.tensor(from.get(hook)!.data, from.get(hook)!.shape)]));
+
+/** What a pass captures, as arrays of their own. */
+export async function captured(
   model: LanguageModel,
   ids: Int32Array,
   batch: number,

@@ -12,7 +12,7 @@ import { Random } from '../compute/random.js';
 import { tf } from '../compute/tf.js';
 import { centredSquares, cosine, meanAndStd, spearman } from '../compute/statistics.js';
 import type { FeatureMap, PairedMap } from '../correlation/types.js';
-import type { ForwardResult, LanguageModel, TokenSet } from '../models/types.js';
+import type { LanguageModel, TokenSet } from '../models/types.js';
 import type { Sae } from '../sae/types.js';
 import { nulls } from '../verb/common.js';
 import { nullsApart, renamed } from '../verb/nulls.js';
@@ -20,7 +20,7 @@ import { choice, value, whole, type Given } from '../verb/option.js';
 import { saesAt } from './effects.js';
 import { allowOtherModel, samples, SEQUENCES } from './options.js';
 import { withoutFeatures, written } from './probe.js';
-import { sequencesOf } from './runs.js';
+import { captured, sequencesOf, tensorsOf, type Activation } from './runs.js';
 import { nullP } from './statistics.js';
 
 /** Raised when the same call gives another transfer score. */
@@ -138,7 +138,7 @@ interface Prepared {
   scale: Float64Array;
 }
 
-type Activations = Map<string, { data: Float32Array; shape: number[] }>;
+type Activations = Map<string, Activation>;
 
 async function activations(
   model: LanguageModel,
@@ -149,18 +149,12 @@ async function activations(
   const order = (hook: string): number => model.hooks.indexOf(hook);
   const stopAt = [...hooks].sort((a, b) => order(b) - order(a))[0];
   const edits = edit && new Map([[edit.hook, [(at: tf.Tensor) => tf.tensor(edit.x, at.shape)]]]);
-  const known = new Map([...(edit?.known ?? [])].map(([hook, { data, shape }]) => [hook, tf.tensor(data, shape)]));
-  const out: Activations = new Map();
-  let result: ForwardResult | undefined;
+  const known = edit && tensorsOf(edit.known, edit.known.keys());
   try {
-    result = model.forward(ids, 1, { capture: hooks, stopAt, edits, known });
-    for (const [hook, x] of result.captured)
-      out.set(hook, { data: ((await x.data()) as Float32Array).slice(), shape: x.shape });
+    return await captured(model, ids, 1, { capture: hooks, stopAt, edits, known });
   } finally {
-    result?.logits?.dispose();
-    for (const x of [...(result?.captured.values() ?? []), ...known.values()]) x.dispose();
+    for (const x of known?.values() ?? []) x.dispose();
   }
-  return out;
 }
 
 const rowsOf = (data: Float32Array, rows: number): Matrix => matrix(rows, data.length / rows, data);
@@ -183,15 +177,15 @@ async function prepare(side: TransferSide, tokens: TokenSet, options: TransferOp
   for (let s = 0; s < count; s++) {
     checkAborted(options.signal, 'transfer');
     const ids = tokens.tokens.slice(s * context, (s + 1) * context);
-    const captured = await activations(model, ids, [...new Set([hook, watchHook, ...shared])]);
-    const x = rowsOf(captured.get(hook)!.data, context);
-    const clean = watch.encode(rowsOf(captured.get(watchHook)!.data, context));
-    out.shape = captured.get(hook)!.shape;
+    const clear = await activations(model, ids, [...new Set([hook, watchHook, ...shared])]);
+    const x = rowsOf(clear.get(hook)!.data, context);
+    const clean = watch.encode(rowsOf(clear.get(watchHook)!.data, context));
+    out.shape = clear.get(hook)!.shape;
     out.sequences.push(ids);
     out.x.push(x);
     out.parts.push(written(sae, x));
     out.clean.push(clean);
-    out.known.push(new Map(shared.map((name) => [name, captured.get(name)!])));
+    out.known.push(new Map(shared.map((name) => [name, clear.get(name)!])));
     clean.values.forEach((v, e) => {
       sum[clean.indices[e]] += v;
       squares[clean.indices[e]] += v * v;
