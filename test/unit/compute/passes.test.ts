@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { RowEntries } from '#kernel/compute/entries/firing.js';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { KERNELS } from '#kernel/compute/passes/kernels.js';
-import { Pool } from '#kernel/compute/pool.js';
 import { Random } from '#kernel/compute/random.js';
 import type { TeamOptions } from '#kernel/compute/shared/phases.js';
 import { clipFactor } from '#kernel/sae/adam.js';
@@ -13,19 +12,10 @@ import { initialParameters, likeParameters, parameters, sharedParameters } from 
 import { PassWork } from '#kernel/sae/passWork.js';
 import { TrainingStep } from '#kernel/sae/step.js';
 import { CpuSteps } from '#kernel/sae/steps.js';
-import { poolBundle } from '#test/kit/poolBundle.js';
+import { heldPool } from '#test/kit/heldPool.js';
 
-let built: Awaited<ReturnType<typeof poolBundle>>;
-let pool: Pool;
-beforeAll(async () => {
-  await initGemm();
-  built = await poolBundle();
-  pool = new Pool({ bundle: built.bundle, size: 3 });
-});
-afterAll(async () => {
-  await pool.dispose();
-  built.remove();
-});
+beforeAll(initGemm);
+const held = heldPool();
 
 const normals = (length: number, seed = 1): Float32Array => new Random(seed).normals(new Float32Array(length));
 
@@ -136,7 +126,7 @@ describe('steps shared out among workers', () => {
   it.each(Object.keys(kinds))('%s: the same bits whatever their number', async (architecture) => {
     const alone = await trained(architecture, { workers: 0 });
     expect(alone.every(Number.isFinite)).toBe(true);
-    for (const workers of [1, 3]) expect(await trained(architecture, { workers, pool })).toEqual(alone);
+    for (const workers of [1, 3]) expect(await trained(architecture, { workers, pool: held.pool })).toEqual(alone);
   });
 
   it('of arrays that are not shared run on the calling thread, to the same bits', async () => {
@@ -146,7 +136,7 @@ describe('steps shared out among workers', () => {
         const own = initialParameters({ dIn, dSae }, 0.1, 0);
         const p = shared ? sharedParameters(own, 'copied') : own;
         const g = shared ? sharedParameters(own, 'zeros') : likeParameters(own);
-        const step = new TrainingStep(run, { applyBDecToInput: true }, { team: { workers: 3, pool } });
+        const step = new TrainingStep(run, { applyBDecToInput: true }, { team: { workers: 3, pool: held.pool } });
         await step.run(p, g, { x: normals(rows * dIn), step: 0 });
         return g.flat;
       }),

@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { symmetricEigen } from '#kernel/compute/linalg.js';
-import { Pool } from '#kernel/compute/pool.js';
 import { Random } from '#kernel/compute/random.js';
 import type { FuzzyGraph } from '#kernel/maps/fuzzyGraph.js';
 import { spectralLayout } from '#kernel/maps/spectral.js';
-import { poolBundle } from '#test/kit/poolBundle.js';
+import { heldPool } from '#test/kit/heldPool.js';
 
 const graphOf = (points: number, pairs: ReadonlyArray<readonly [number, number, number]>): FuzzyGraph => ({
   points,
@@ -92,20 +91,12 @@ describe('the spectral start', () => {
 });
 
 describe('workers of the spectral start', () => {
-  let built: Awaited<ReturnType<typeof poolBundle>>;
-  let pool: Pool;
-  beforeAll(async () => {
-    built = await poolBundle();
-    pool = new Pool({ bundle: built.bundle, size: 3 });
-  });
-  afterAll(async () => {
-    await pool.dispose();
-    built.remove();
-  });
+  const held = heldPool();
 
   it('give the same bits whatever their number', async () => {
     const found = [];
-    for (const workers of [0, 1, 3]) found.push(await spectralLayout(grid(60, 50), new Random(2), { workers, pool }));
+    for (const workers of [0, 1, 3])
+      found.push(await spectralLayout(grid(60, 50), new Random(2), { workers, pool: held.pool }));
     expect(found[0]).toBeDefined();
     for (const y of found) expect(y).toEqual(found[0]);
   });

@@ -1,22 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { initGemm } from '#kernel/compute/gemm.js';
 import { exactKnn, type Neighbors } from '#kernel/compute/knn.js';
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
-import { Pool } from '#kernel/compute/pool.js';
 import { Random } from '#kernel/compute/random.js';
-import { poolBundle } from '#test/kit/poolBundle.js';
+import { heldPool } from '#test/kit/heldPool.js';
 
-let built: Awaited<ReturnType<typeof poolBundle>>;
-let pool: Pool;
-beforeAll(async () => {
-  await initGemm();
-  built = await poolBundle();
-  pool = new Pool({ bundle: built.bundle, size: 3 });
-});
-afterAll(async () => {
-  await pool.dispose();
-  built.remove();
-});
+beforeAll(initGemm);
+const held = heldPool();
 
 const normals = (rows: number, cols: number, seed: number): Matrix =>
   matrix(rows, cols, new Random(seed).normals(new Float32Array(rows * cols)));
@@ -64,14 +54,14 @@ describe.each(['euclidean', 'cosine'] as const)('neighbours by shared tiles, %s'
     const x = normals(3000, 64, 6);
     for (let i = 0; i < x.data.length; i++) if (Math.floor(i / 64) % 3 === 0) x.data[i] += 4 * ((i % 64) % 2);
     const alone = await exactKnn(x, 14, { metric });
-    for (const workers of [1, 2, 3]) expect(await exactKnn(x, 14, { metric, workers, pool })).toEqual(alone);
+    for (const workers of [1, 2, 3]) expect(await exactKnn(x, 14, { metric, workers, pool: held.pool })).toEqual(alone);
   });
 
   it('give repeated rows to the lower index, and put zero rows where the metric says', async () => {
     const x = normals(1500, 12, 7);
     for (let i = 0; i < 600; i++) x.data.set(x.data.subarray(0, 12), i * 12);
     x.data.fill(0, 700 * 12, 702 * 12);
-    const got = await exactKnn(x, 5, { metric, workers: 2, pool });
+    const got = await exactKnn(x, 5, { metric, workers: 2, pool: held.pool });
     expect([...got.indices.subarray(0, 5)]).toEqual([1, 2, 3, 4, 5]);
     expect([...got.indices.subarray(599 * 5, 600 * 5)]).toEqual([0, 1, 2, 3, 4]);
     expectBrute(got, x, 5, metric, 50);
@@ -121,9 +111,9 @@ it('reports rows, and stops when asked', async () => {
   const x = normals(6000, 64, 9);
   const stop = new AbortController();
   let seen = 0;
-  await exactKnn(x, 3, { metric: 'euclidean', workers: 2, pool, onProgress: (p) => (seen = p.done ?? 0) });
+  await exactKnn(x, 3, { metric: 'euclidean', workers: 2, pool: held.pool, onProgress: (p) => (seen = p.done ?? 0) });
   expect(seen).toBe(6000);
-  const running = exactKnn(x, 3, { metric: 'euclidean', workers: 2, pool, signal: stop.signal });
+  const running = exactKnn(x, 3, { metric: 'euclidean', workers: 2, pool: held.pool, signal: stop.signal });
   setTimeout(() => stop.abort(), 5);
   await expect(running).rejects.toThrow('nearest neighbours was cancelled');
 });

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Pool } from '#kernel/compute/pool.js';
+import { describe, expect, it } from 'vitest';
 import { Random } from '#kernel/compute/random.js';
 import { KERNELS } from '#kernel/compute/shared/kernels.js';
 import { GROUPS } from '#kernel/compute/shared/layout.js';
 import { optimizeLayout } from '#kernel/maps/umapLayout.js';
 import type { FuzzyGraph } from '#kernel/maps/fuzzyGraph.js';
-import { poolBundle } from '#test/kit/poolBundle.js';
+import { heldPool } from '#test/kit/heldPool.js';
 
 const text = fs.readFileSync(new URL('../../../../src/kernel/compute/shared/kernels.wat', import.meta.url), 'utf8');
 
@@ -146,23 +145,14 @@ describe('the layout', () => {
 });
 
 describe('workers', () => {
-  let built: Awaited<ReturnType<typeof poolBundle>>;
-  let pool: Pool;
-  beforeAll(async () => {
-    built = await poolBundle();
-    pool = new Pool({ bundle: built.bundle, size: 3 });
-  });
-  afterAll(async () => {
-    await pool.dispose();
-    built.remove();
-  });
+  const held = heldPool();
 
   it('give the same bits whatever their number', async () => {
     const graph = rings(3000);
     const layouts = [];
     for (const workers of [0, 1, 2, 3]) {
       const y = start(3000);
-      await optimizeLayout(y, graph, { ...settings, epochs: 41 }, { workers, pool });
+      await optimizeLayout(y, graph, { ...settings, epochs: 41 }, { workers, pool: held.pool });
       layouts.push(y);
     }
     for (const y of layouts) expect(y).toEqual(layouts[0]);
@@ -179,11 +169,11 @@ describe('workers', () => {
     };
     const endless = { ...settings, epochs: 100_000 };
     await expect(
-      optimizeLayout(start(20_000), graph, endless, { workers: 2, pool, signal: stop.signal, onProgress }),
+      optimizeLayout(start(20_000), graph, endless, { workers: 2, pool: held.pool, signal: stop.signal, onProgress }),
     ).rejects.toThrow('UMAP layout was cancelled');
     expect(seen.some((d) => d > 0 && d < 100_000)).toBe(true);
     const y = start(50);
-    await optimizeLayout(y, rings(50), settings, { workers: 2, pool });
+    await optimizeLayout(y, rings(50), settings, { workers: 2, pool: held.pool });
     expect(y).not.toEqual(start(50));
   });
 });
