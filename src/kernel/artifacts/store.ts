@@ -104,7 +104,7 @@ export class ArtifactStore {
     const folder = this.folderOf(key);
     const found = options.fresh ? 'unwanted' : await this.loadCached(folder, key, options);
     if (typeof found === 'object') {
-      await this.dropUnfinished(folder, options.unfinished);
+      await this.clearAfterKill(folder, options.unfinished);
       return found;
     }
     const { record, cached } = await this.makeOnce(folder, key, options, found);
@@ -324,20 +324,24 @@ export class ArtifactStore {
   }
 
   /**
-   * Deletes the state of a run that was killed after its result was safe. Another kernel that makes the result afresh
-   * keeps its own.
+   * Deletes what a maker leaves that was killed when its result was safe: the state it would have resumed from, and its
+   * lock. Another kernel that makes the result afresh keeps its own.
    */
-  private async dropUnfinished(folder: string, unfinished: string | undefined): Promise<void> {
-    if (unfinished === undefined || running.has(folder) || !(await kindOfPath(unfinished))) return;
+  private async clearAfterKill(folder: string, unfinished: string | undefined): Promise<void> {
+    if (running.has(folder)) return;
+    const left = unfinished !== undefined && (await kindOfPath(unfinished)) !== undefined;
+    if (!left && !(await isStaleLock(`${folder}.lock`))) return;
     const lock = await FileLock.tryTake(`${folder}.lock`).catch(() => undefined);
-    if (lock) await rm(unfinished, { recursive: true, force: true }).finally(() => lock.release());
+    if (!lock) return;
+    const cleared = left ? rm(unfinished, { recursive: true, force: true }) : Promise.resolve();
+    await cleared.finally(() => lock.release());
   }
 
   /** Deletes temporary folders whose maker is gone: of a dead process on this host, or a day old. */
   private async removeLeftovers(): Promise<void> {
     for (const name of await readdir(this.folder).catch(() => [] as string[])) {
       const lockFile = join(this.folder, name);
-      if (name.endsWith('.lock') && (await isStaleLock(lockFile))) await rm(lockFile, { force: true });
+      if (name.endsWith('.lock') && (await isStaleLock(lockFile))) await (await FileLock.tryTake(lockFile))?.release();
       const maker = /\.([0-9]+)@([^@]*)@[0-9a-f]{8}\.tmp$/.exec(name);
       if (!maker) continue;
       const path = join(this.folder, name);

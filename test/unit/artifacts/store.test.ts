@@ -291,6 +291,14 @@ describe('another kernel that makes the same', () => {
     await store.prune({ unusedDays: 9 });
     expect(readdirSync(folder).filter((name) => name.endsWith('.lock'))).toEqual([]);
   });
+
+  it('between its result and the release of its lock leaves no lock to the one that loads the result', async () => {
+    const { folder: at } = await store.compute(key, work('theirs'));
+    writeFileSync(`${at}.lock`, JSON.stringify({ ...other, token: 't' }));
+    utimesSync(`${at}.lock`, 1, 1);
+    expect((await store.compute(key, work('mine'))).value).toBe('theirs');
+    expect(readdirSync(folder)).toEqual([at.slice(folder.length + 1)]);
+  });
 });
 
 describe('list, find and prune', () => {
