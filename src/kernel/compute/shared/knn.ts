@@ -3,10 +3,11 @@
  * of their product; exact distances of the candidates in float64. An entry of a tile serves its row and its column. Where
  * 8 bits would leave rows in doubt (search.ts), tiles are products of float32.
  */
-import { openSession, type NativeSession, type Shaped } from '../ort.js';
+import type { NativeSession, Shaped } from '../ort.js';
 import { keptOf, knnFields, SEATS, SUMS, takeShifted, TILE, type KnnParameters, type KnnViews } from './knnFields.js';
 import { kernelsOf, viewsOf, type Kernels, type SharedMemory } from './memory.js';
 import { STOP, type Phase } from './pieces.js';
+import { openTileProduct } from './wholes.js';
 
 /** Rows that a worker refines at a time. */
 const ROWS = 256;
@@ -97,18 +98,6 @@ class TileProduct {
   close(): void {
     this.#session.close();
   }
-}
-
-/** C = A · B of uint8 and int8, or A · Bᵀ of float32, on one thread. */
-export function openTileProduct(whole: boolean): NativeSession {
-  const [inputs, output] = [['a', 'b'], 'c'];
-  if (whole) {
-    const types = { a: 'uint8', b: 'int8', c: 'int32' } as const;
-    return openSession({ nodes: [{ op: 'MatMulInteger', inputs, output }], inputs, outputs: [output], types }, 1);
-  }
-  const attributes = { transA: 0, transB: 1 };
-  const node = { op: 'FusedMatMul', inputs, output, attributes, domain: 'com.microsoft' } as const;
-  return openSession({ nodes: [node], inputs, outputs: [output] }, 1);
 }
 
 /** Tiles (I, J ≥ I) by diagonals, so that tiles worked on at once seldom share rows. */

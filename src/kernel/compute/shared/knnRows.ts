@@ -16,9 +16,7 @@ import {
 } from './knnFields.js';
 import { kernelsOf, viewsOf, type Kernels, type SharedMemory } from './memory.js';
 import type { Phase } from './pieces.js';
-
-/** Largest size of the right integers, which have a sign. */
-const SIGNED = 127;
+import { toWhole, turn, SIGNED, type Whole } from './wholes.js';
 
 /** Sums and bounds of the columns, tile by tile. */
 export function measure(memory: SharedMemory, p: KnnParameters): Phase {
@@ -59,13 +57,6 @@ export function measured(m: KnnViews, { n, d }: KnnParameters): { mean: Float64A
     largest = Math.max(largest, mean[j] - least, most - mean[j]);
   }
   return { mean, unit: powerBelow(largest) };
-}
-
-/** A row as integers: its scale, the length of its error, and the sum of the integers. */
-interface Whole {
-  scale: number;
-  error: number;
-  sum: number;
 }
 
 /** Squares of the rows; as integers, unsigned around whole + 1 (left) and signed (right, turned, tile by tile). */
@@ -113,20 +104,9 @@ class Quantiser {
     m.scaleLeft[r] = m.scaleRight[r] = 1;
   }
 
-  /**
-   * The nearest multiple of `row` of integers. The scale is the least-squares one, so that the error has no part along
-   * the row itself, which would not be random among its neighbours.
-   */
   #toWhole(r: number, most: number, zero: number, slot: number): Whole {
-    const largest = this.#row[this.#wide];
-    const to = largest > 0 ? most / largest : 0;
     const [q, left] = [this.#wholes.byteOffset + slot * this.#wide, this.#unsigned.byteOffset];
-    this.#kernels.whole(this.#row.byteOffset, this.p.d, to, q, left, zero, this.#sums.byteOffset);
-    const [vq, qq, sum] = this.#sums;
-    if (qq === 0) return { scale: 1, error: 0, sum };
-    const scale = Math.fround(vq / qq);
-    const square = this.#m.squares[r] - 2 * scale * vq + scale * scale * qq;
-    return { scale, error: Math.sqrt(Math.max(0, square)), sum };
+    return toWhole(this.#kernels, this.#row, { d: this.p.d, square: this.#m.squares[r], most, zero }, q, left, this.#sums); // prettier-ignore
   }
 
   #asWhole(r: number, slot: number): void {
@@ -150,9 +130,7 @@ class Quantiser {
         if (whole) this.#asWhole(from + first + slot, slot);
       }
       if (!whole) continue;
-      const [right, wholes, wide] = [this.#m.right, this.#wholes, this.#wide];
-      for (let j = 0, to = from * d + first; j < d; j++, to += width)
-        for (let slot = 0, at = j; slot < some; slot++, at += wide) right[to + slot] = wholes[at];
+      turn(this.#wholes, this.#wide, some, this.#m.right, from * d + first, d, width);
     }
   }
 }

@@ -12,6 +12,7 @@ import { probe } from './knnProbe.js';
 import { measure, measured, quantise } from './knnRows.js';
 import { bytesOf, fitsMemory, shareMemory, viewsOf } from './memory.js';
 import { runPhase, type PhaseOptions } from './phases.js';
+import { largestWhole, MOST_COLUMNS } from './wholes.js';
 
 export interface SharedSearch {
   metric: Metric;
@@ -33,8 +34,6 @@ export interface SharedNeighbors {
 
 /** Below this many multiplications, workers cost more than they save. */
 const SHARED_PRODUCT = 2e9;
-/** Beyond this many columns, sums of products of 8 bits could overflow 32. */
-const MOST_COLUMNS = 60_000;
 
 const parametersOf = (x: Matrix, k: number, workers: number, metric: Metric): KnnParameters => ({
   n: x.rows,
@@ -53,28 +52,6 @@ export function worthSharing(x: Matrix, k: number, workers: number | undefined, 
   if (x.rows <= 2 * keptOf(k)) return false;
   const fields = knnFields(parametersOf(x, k, workers ?? pool().size + 1, metric));
   return fitsMemory(fields) && bytesOf(fields) <= memoryBudget();
-}
-
-let whole: number | undefined;
-
-/**
- * Largest size of the left integers. Processors without VNNI add pairs of products in 16 bits, which 8-bit factors
- * overflow; 0 where even 7 bits are multiplied wrongly.
- */
-function largestWhole(): number {
-  if (whole !== undefined) return whole;
-  const product = knn.openTileProduct(true);
-  try {
-    whole = [127, 63].find((most) => {
-      const c = new Int32Array(64 * 64);
-      const a = new Uint8Array(64 * 64).fill(2 * most + 1);
-      product.run({ a: [a, [64, 64]], b: [new Int8Array(64 * 64).fill(127), [64, 64]] }, { c: [c, [64, 64]] });
-      return c.every((v) => v === 64 * (2 * most + 1) * 127);
-    });
-  } finally {
-    product.close();
-  }
-  return (whole ??= 0);
 }
 
 /**
