@@ -8,12 +8,14 @@
  * SAELens 6.18 adds b_dec to ê; the paper and later SAELens do not, since the residual has it already.
  */
 import { gemm } from '../compute/gemm.js';
+import { finderOf } from '../compute/entries/firing.js';
+import { EntryMemory } from '../compute/entries/memory.js';
 import { topKRows } from '../compute/topk.js';
 import { gatherValues } from '../compute/rows.js';
 import { flag, real, type Given } from '../verb/option.js';
 import type { BatchLoss, TrainingBatch } from './architectures/training.js';
 import type { Parameters } from './parameters.js';
-import { inPieces, type Block, type DecodedBlock } from './block.js';
+import { inPieces, type DecodedBlock } from './block.js';
 
 /** Options of architectures that have this loss. */
 export const AUX_OPTIONS = {
@@ -33,18 +35,23 @@ export function revival(
   { p, g, dead, breakAt }: TrainingBatch,
   options: AuxOptions,
   norms: Float64Array | undefined,
-): { hooks: Pick<BatchLoss, 'see' | 'addBlock'>; value(): number } {
-  let found: DeadActivations | undefined;
+): { hooks: Pick<BatchLoss, 'dead' | 'addBlock'>; value(): number } {
+  const features = options.auxLossCoefficient === 0 ? new Int32Array(0) : deadFeatures(dead);
+  let z: Float32Array = new Float32Array(0);
   let aux = 0;
-  if (!dead?.includes(1) || options.auxLossCoefficient === 0) return { hooks: {}, value: () => 0 };
-  const hooks: Pick<BatchLoss, 'see' | 'addBlock'> = {
-    see: (block) => void (found = gatherDead(block, p.dSae, dead)),
+  if (features.length === 0) return { hooks: {}, value: () => 0 };
+  const hooks: Pick<BatchLoss, 'dead' | 'addBlock'> = {
+    dead: { features, see: (seen) => void (z = seen) },
     async addBlock(block) {
-      if (found) aux += await addAuxLoss(p, g, block, found, norms, options, breakAt);
+      aux += await addAuxLoss(p, g, block, { features, z }, norms, options, breakAt);
     },
   };
   return { hooks, value: () => aux };
 }
+
+/** The features that a mask names, ascending. */
+export const deadFeatures = (dead: Uint8Array | undefined): Int32Array =>
+  dead ? Int32Array.from(dead.keys()).filter((f) => dead[f] === 1) : new Int32Array(0);
 
 export type AuxOptions = Required<Given<typeof AUX_OPTIONS>> & {
   /** Dead features are chosen by |z|. */
@@ -56,18 +63,6 @@ interface DeadActivations {
   features: Int32Array;
   /** [rows × features.length], times decoder norms when rescaled. */
   z: Float32Array;
-}
-
-/** Copies the dead columns out of block.z; undefined when nothing is dead. */
-function gatherDead(block: Block, dSae: number, dead: Uint8Array): DeadActivations | undefined {
-  const features = Int32Array.from(dead.keys()).filter((f) => dead[f] === 1);
-  const count = features.length;
-  if (count === 0) return undefined;
-  const z = new Float32Array(block.rows * count);
-  for (let i = 0; i < block.rows; i++) {
-    for (let c = 0; c < count; c++) z[i * count + c] = block.z[i * dSae + features[c]];
-  }
-  return { features, z };
 }
 
 /** Adds the auxiliary loss's gradients to `g` and returns its value. block.error must hold x̂ − x. */
@@ -86,19 +81,12 @@ async function addAuxLoss(
   const wanted = Math.max(1, Math.floor(dIn / 2));
   const weight = (options.auxLossCoefficient * Math.min(count / wanted, 1)) / block.batch;
   const decoder = gatherValues(p.W_dec, dOut, features);
+  const select = selectorOf(Math.min(wanted, count), features, norms, options.absolute ?? false);
   let loss = 0;
   await inPieces(block.rows, 2 * dIn * count, breakAt, (first, last) => {
     const rows = last - first;
     const z = dead.z.subarray(first * count, last * count);
-    const { acts, selected } = selectAux(
-      z,
-      options.absolute ? z.map(Math.abs) : z,
-      rows,
-      count,
-      Math.min(wanted, count),
-      features,
-      norms,
-    );
+    const { acts, selected } = select(z, rows);
     const error = gemm(acts, decoder, rows, dOut, count);
     for (let i = 0, at = 0; i < rows; i++) {
       for (let j = 0; j < dOut; j++, at++) {
@@ -121,32 +109,36 @@ async function addAuxLoss(
   return loss * weight;
 }
 
-/** Activations of the selected dead features, zero elsewhere, and which were selected. */
-function selectAux(
-  z: Float32Array,
-  order: Float32Array,
-  rows: number,
-  count: number,
-  k: number,
-  features: Int32Array,
-  norms: Float64Array | undefined,
-): { acts: Float32Array; selected: Uint8Array } {
-  const acts = new Float32Array(rows * count);
-  const selected = new Uint8Array(rows * count);
-  const take = (at: number): void => {
-    const norm = norms ? norms[features[at % count]] : 1;
-    acts[at] = norm > 0 ? z[at] / norm : 0;
-    selected[at] = 1;
+/** Gives activations of the k largest of each row of z, zero elsewhere, and which are selected. */
+function selectorOf(k: number, features: Int32Array, norms: Float64Array | undefined, absolute: boolean) {
+  const count = features.length;
+  let memory: EntryMemory | undefined;
+  return (z: Float32Array, rows: number): { acts: Float32Array; selected: Uint8Array } => {
+    const acts = new Float32Array(rows * count);
+    const selected = new Uint8Array(rows * count);
+    const take = (at: number, f: number): void => {
+      const norm = norms ? norms[features[f]] : 1;
+      acts[at + f] = norm > 0 ? z[at + f] / norm : 0;
+      selected[at + f] = 1;
+    };
+    if (k === count) for (let at = 0; at < z.length; at += count) for (let f = 0; f < count; f++) take(at, f);
+    if (k === count) return { acts, selected };
+    if (!memory || memory.rows < rows) memory = new EntryMemory(rows, count);
+    memory.z.set(z);
+    const find = finderOf({ kind: 'largest', k, absolute }, memory);
+    for (let i = 0; i < rows; i++) {
+      const at = i * count;
+      let taken = 0;
+      find(i, (f) => (take(at, f), taken++));
+      // Fewer are above 0: the largest of the others too.
+      if (taken < k) for (const f of largestOf(z.subarray(at, at + count), k, absolute)) take(at, f);
+    }
+    return { acts, selected };
   };
-  if (k === count) {
-    for (let at = 0; at < z.length; at++) take(at);
-  } else {
-    const top = topKRows(order, rows, count, k);
-    for (let i = 0; i < rows; i++)
-      for (let n = i * k; n < (i + 1) * k; n++) if (top.indices[n] >= 0) take(i * count + top.indices[n]);
-  }
-  return { acts, selected };
 }
+
+const largestOf = (row: Float32Array, k: number, absolute: boolean): Int32Array =>
+  topKRows(absolute ? row.map(Math.abs) : row, 1, row.length, k).indices.filter((f) => f >= 0);
 
 function addToRows(to: Float32Array, rows: Int32Array, d: number, added: Float32Array): void {
   for (let i = 0; i < rows.length; i++) {

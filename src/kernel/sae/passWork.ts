@@ -7,16 +7,24 @@ import type { RowEntries, RowRule } from '../compute/entries/firing.js';
 import { hasNativeProduct, isShared } from '../compute/gemm.js';
 import { backward, cutFeatures, type BackwardParameters } from '../compute/passes/backward.js';
 import { decode, errorsOf, type DecodeParameters } from '../compute/passes/decode.js';
-import { FULL, passMemory, PIECE_ROWS, type PassShape, type PassViews } from '../compute/passes/memory.js';
+import { largestPieces, largestRows } from '../compute/passes/largest.js';
+import { ESTIMATED_ROWS, FULL, passFits, passMemory, PIECE_ROWS, type PassShape, type PassViews } from '../compute/passes/memory.js'; // prettier-ignore
 import { mostRows, rowPieces, rows, type RowsParameters } from '../compute/passes/rows.js';
 import type { SharedMemory } from '../compute/shared/memory.js';
+import { wholes } from '../compute/passes/wholes.js';
 import { runPhase, type TeamOptions } from '../compute/shared/phases.js';
+import { largestWhole, MOST_COLUMNS } from '../compute/shared/wholes.js';
 import type { Parameters } from './parameters.js';
 
 /** Multiply-adds that calling the workers is worth, where it is not said who does the work: about a millisecond's. */
 const WORTH = 4e6;
 /** Bytes of copies of the encoder that workers may have together. */
 const COPIES = 2 ** 31;
+
+/** Multiply-adds of a row above which the k largest are found by estimates. */
+const ESTIMATED = 2 ** 22;
+/** Blocks in which float32 takes the place of 8 bits that did not suffice. */
+const FLOATS = 64;
 
 /** A block of rows: what is read and what is to be predicted. */
 export interface PassRows {
@@ -28,26 +36,34 @@ export interface PassRows {
 export class PassWork {
   #held: { shape: PassShape; memory: SharedMemory; views: PassViews } | undefined;
   #byRow: RowEntries | undefined;
+  /** Blocks to come in which estimates are products of float32; no bit depends on it. */
+  #floats = 0;
 
   constructor(private readonly team: TeamOptions = {}) {}
 
   /** Memory for blocks of the rows that `p` and `prefixes` say, and for so many entries. */
-  #room(p: Parameters, rows: number, prefixes: number, room: number): PassViews {
+  #room(p: Parameters, rows: number, prefixes: number, room: number, estimates = false): PassViews {
     const held = this.#held?.shape;
     const same = held && held.dIn === p.dIn && held.dOut === p.dOut && held.features === p.dSae;
-    if (!same || held.rows < rows || held.prefixes < prefixes || held.room < room) {
+    const fits = same && held.rows >= rows && held.prefixes >= prefixes && held.room >= room;
+    if (!fits || (estimates && !held.estimates)) {
       const { dIn, dOut, dSae: features } = p;
       const most = (name: 'rows' | 'prefixes', wanted: number): number =>
         same ? Math.max(held[name], wanted) : wanted;
       const shape = {
         rows: most('rows', rows),
         prefixes: most('prefixes', prefixes),
-        ...{ dIn, dOut, features, room, threads: Math.max(os.availableParallelism(), this.team.workers ?? 0) },
+        ...{ dIn, dOut, features, room, threads: this.#threads },
+        estimates: estimates || held?.estimates,
       };
       this.#held = undefined;
       this.#held = { shape, ...passMemory(shape) };
     }
     return this.#held!.views;
+  }
+
+  get #threads(): number {
+    return Math.max(os.availableParallelism(), this.team.workers ?? 0);
   }
 
   #workers(cost: number, arrays: readonly Float32Array[]): number | undefined {
@@ -84,6 +100,8 @@ export class PassWork {
   ): Promise<RowEntries | undefined> {
     const { dIn, dOut, dSae } = p;
     const shape = { dIn, dOut, features: dSae };
+    if (rule.kind === 'largest' && this.#estimates(p, block.rows, prefixes, rule.k))
+      return this.#largest(p, block, rule, scale, shift, prefixes);
     const pieces = rowPieces(shape, block.rows);
     const wanted = rule.kind === 'largest' ? pieces * mostRows(shape) * rule.k : pieces * Math.ceil(room / pieces);
     const views = this.#room(p, block.rows, prefixes, wanted);
@@ -98,8 +116,53 @@ export class PassWork {
     const workers = hasNativeProduct() ? this.#workers(cost, [p.flat]) : 0;
     await this.#run('passRows', rows, parameters, workers ?? most);
     if (views.control[FULL] !== 0) return undefined;
-    this.#byRow = closeUp(views, block.rows, Math.floor(this.#held!.shape.room / pieces), pieces, shape);
+    this.#byRow = closeUp(views, block.rows, Math.floor(this.#held!.shape.room / pieces), pieces, mostRows(shape) - 1);
     return this.#byRow;
+  }
+
+  /** Whether the k largest of a row are so few of so many that estimates find them faster. Sizes alone say it, since bits depend on it. */
+  #estimates({ dIn, dOut, dSae }: Parameters, rows: number, prefixes: number, k: number): boolean {
+    if (!hasNativeProduct() || dIn * dSae < ESTIMATED || dIn < 256 || dIn > MOST_COLUMNS || 32 * k > dSae) return false;
+    const room = largestPieces(rows) * ESTIMATED_ROWS * k;
+    return passFits({
+      rows,
+      dIn,
+      dOut,
+      features: dSae,
+      prefixes,
+      room,
+      threads: Math.max(64, this.#threads),
+      estimates: true,
+    });
+  }
+
+  /** The k largest of each row by estimates; undefined where their bounds do not tell them from the others. */
+  async #largest(
+    p: Parameters,
+    block: PassRows,
+    { k, absolute }: RowRule & { kind: 'largest' },
+    scale: Float64Array | undefined,
+    shift: Float32Array | undefined,
+    prefixes: number,
+  ): Promise<RowEntries | undefined> {
+    const pieces = largestPieces(block.rows);
+    const views = this.#room(p, block.rows, prefixes, pieces * ESTIMATED_ROWS * k, true);
+    views.target.set(block.target);
+    const { shape } = this.#held!;
+    const workers = this.#workers(block.rows * p.dIn * p.dSae, [p.flat]);
+    const wholesFirst = this.#floats === 0 && largestWhole() > 0;
+    for (const whole of wholesFirst ? [largestWhole(), 0] : [0]) {
+      views.input.set(block.x);
+      await this.#run('passWholes', wholes, { shape, encoder: p.W_encT, decoder: p.W_dec, whole }, workers);
+      const of = { shape, rows: block.rows, k, absolute, scale, bias: p.b_enc, shift, whole };
+      await this.#run('passLargest', largestRows, of, workers);
+      const found = views.control[FULL] === 0;
+      this.#floats = whole > 0 && !found ? FLOATS : Math.max(0, this.#floats - 1);
+      if (!found) continue;
+      this.#byRow = closeUp(views, block.rows, Math.floor(shape.room / pieces), pieces, ESTIMATED_ROWS);
+      return this.#byRow;
+    }
+    return undefined;
   }
 
   /** Puts a block there whose entries were found elsewhere. */
@@ -192,15 +255,8 @@ export interface FeatureEntries {
 }
 
 /** Moves the entries of pieces of rows, each of which had its own room, next to each other. */
-function closeUp(
-  views: PassViews,
-  rows: number,
-  room: number,
-  pieces: number,
-  shape: Pick<PassShape, 'features'>,
-): RowEntries {
+function closeUp(views: PassViews, rows: number, room: number, pieces: number, each: number): RowEntries {
   const { counts, byRow, features, values } = views;
-  const each = mostRows(shape) - 1;
   let at = 0;
   for (let piece = 0; piece < pieces; piece++) {
     const begin = at;

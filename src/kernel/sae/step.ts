@@ -9,12 +9,12 @@ import { EntryMemory } from '../compute/entries/memory.js';
 import { breathe } from '../compute/call.js';
 import { gemm, unshared } from '../compute/gemm.js';
 import { matrix } from '../compute/matrix.js';
-import { rowCuts } from '../compute/productCuts.js';
-import { columnMeans } from '../compute/rows.js';
+import { NARROW, rowCuts } from '../compute/productCuts.js';
+import { columnMeans, gatherValues } from '../compute/rows.js';
 import type { TeamOptions } from '../compute/shared/phases.js';
 import type { BatchLoss, Firing, Pass, TrainingRun } from './architectures/training.js';
 import { largestOf } from './batchTopK.js';
-import { PIECE_FLOPS, type Block } from './block.js';
+import { PIECE_FLOPS, type Block, type BlockRows } from './block.js';
 import type { Parameters } from './parameters.js';
 import { densePass, passTotals, sparsePass, type PassTools, type PassTotals } from './pass.js';
 import { PassWork, type PassRows } from './passWork.js';
@@ -106,7 +106,7 @@ export class TrainingStep {
     const passes = [loss, ...(loss.further ?? [])];
     const totals = passes.map(({ widths }) => passTotals(dSae, widths?.length ?? 1));
     const run: Run = { p, g, loss, passes, totals, batch: rows, fresh: true, breakAt };
-    if (loss.see || loss.addBlock) clear(run);
+    if (loss.dead || loss.addBlock) clear(run);
     const blockRows = loss.wholeBatch ? rows : Math.max(1, Math.min(rows, Math.floor(BLOCK_FLOATS / dSae)));
     for (let first = 0; first < rows; first += blockRows) {
       const last = Math.min(rows, first + blockRows);
@@ -138,9 +138,9 @@ export class TrainingStep {
   /** A block whose firing entries a rule says, where nothing else looks at pre-activations and few are expected. */
   private async found(run: Run, part: PassRows): Promise<boolean> {
     const { p, g, loss, totals, breakAt } = run;
-    const { fires, scale, widths = [p.dSae], see, addBlock, further } = loss;
+    const { fires, scale, widths = [p.dSae], dead, addBlock, further } = loss;
     const rule = fires && this.ruleOfRows(fires);
-    if (!rule || see || addBlock || further || this.before.dense) return false;
+    if (!rule || further || this.before.dense) return false;
     breakAt?.();
     const found = await this.work.find(p, part, {
       rule,
@@ -153,7 +153,8 @@ export class TrainingStep {
     if (!entries || entries.indptr[part.rows] > this.denseShare * part.rows * p.dSae) return false;
     this.remember(entries);
     const block = { rows: part.rows, batch: run.batch, x: part.target, input: this.work.input };
-    await sparsePass(p, g, block, entries, loss, totals[0], this.tools(run));
+    dead?.see(columnsOf(p, block, dead.features, scale), block);
+    await sparsePass(p, g, block, entries, loss, totals[0], this.tools(run, addBlock));
     run.fresh = false;
     return true;
   }
@@ -194,7 +195,7 @@ export class TrainingStep {
     const { p, g, loss, passes, totals, breakAt } = run;
     const block = this.block(p, part, run.batch, blockRows);
     await preActivations(p, block, loss.scale, breakAt);
-    loss.see?.(block);
+    loss.dead?.see(gatherColumns(block, p.dSae, loss.dead.features), block);
     const kept = passes.length > 1 ? this.scratch('z of later passes', block.z.length) : undefined;
     kept?.set(block.z);
     for (const [i, pass] of passes.entries()) {
@@ -275,6 +276,36 @@ async function preActivations(
     memory.shift(first, last, b_enc, scale);
     first = last;
   }
+}
+
+/** Pre-activations of some features alone [rows × features], with the bits that preActivations gives. */
+function columnsOf(
+  { dIn, W_encT, b_enc }: Parameters,
+  { rows, input }: BlockRows,
+  features: Int32Array,
+  scale: Float64Array | undefined,
+): Float32Array {
+  const count = features.length;
+  // Results with few columns are summed in another order.
+  const width = Math.max(count, NARROW + 1);
+  const encoder = new Float32Array(width * dIn);
+  encoder.set(gatherValues(W_encT, dIn, features));
+  const wide = gemm(input, encoder, rows, width, dIn, { transB: true });
+  const z = width === count ? wide : new Float32Array(rows * count);
+  for (let i = 0; i < rows; i++)
+    for (let c = 0; c < count; c++) {
+      const sum = Math.fround(wide[i * width + c] + b_enc[features[c]]);
+      z[i * count + c] = scale ? sum * Math.fround(scale[features[c]]) : sum;
+    }
+  return z;
+}
+
+/** The same out of block.z. */
+function gatherColumns({ rows, z }: Block, dSae: number, features: Int32Array): Float32Array {
+  const count = features.length;
+  const columns = new Float32Array(rows * count);
+  for (let i = 0; i < rows; i++) for (let c = 0; c < count; c++) columns[i * count + c] = z[i * dSae + features[c]];
+  return columns;
 }
 
 /** The encoder sees x − b_dec: its gradient reaches b_dec as −Σ_f Σ_b dL/dz · W_enc row. */

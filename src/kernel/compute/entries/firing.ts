@@ -60,14 +60,26 @@ function largest({ k, absolute }: RowRule & { kind: 'largest' }, memory: EntryMe
     if (count < k && guess > 0) count = memory.above(i, 0, absolute);
     const bound = count > k ? memory.kth(count, k, absolute) : 0;
     guess = BOUND_SHARE * bound;
-    let ties = k;
-    if (count > k) for (let n = 0; n < count; n++) if (Math.abs(values[n]) > bound) ties--;
-    for (let n = 0; n < count; n++) {
-      const size = Math.abs(values[n]);
-      if (size < bound || (size === bound && ties-- <= 0)) continue;
-      take(which[n], values[n]);
-    }
+    takeLargest(which, values, count, k, bound, take);
   };
+}
+
+/** Of the first `count` entries those of size above `bound`, and of those of that size as many as k leaves, in order. */
+export function takeLargest(
+  which: ArrayLike<number>,
+  values: Float32Array,
+  count: number,
+  k: number,
+  bound: number,
+  take: (feature: number, value: number) => void,
+): void {
+  let ties = k;
+  if (count > k) for (let n = 0; n < count; n++) if (Math.abs(values[n]) > bound) ties--;
+  for (let n = 0; n < count; n++) {
+    const size = Math.abs(values[n]);
+    if (size < bound || (size === bound && ties-- <= 0)) continue;
+    take(which[n], values[n]);
+  }
 }
 
 function jump({ theta, band }: RowRule & { kind: 'jump' }, memory: EntryMemory): RowFinder {

@@ -140,6 +140,108 @@
         (local.set $j (i32.add (local.get $j) (i32.const 4)))
         (br $four)))
     (local.get $count))
+  ;; Candidates of rows of a product of `width` features, from feature `first` on. An entry is o times factor of row and feature, plus the
+  ;; bias, its bits masked; o is the product, or where $whole the integers less `zero`. Between `low` and `upper` lies what it estimates:
+  ;; reach of row times reach of feature, plus slack, on both sides; low is 0 or more. Those whose upper bound is not below the limit of the
+  ;; row are added to its list, which has `room`, 16 of it for what comes last.
+  (func
+    (export "likely") (param $out i32) (param $rows i32) (param $width i32) (param $first i32) (param $whole i32)
+    (param $zero i32) (param $factor i32) (param $bias i32) (param $reach i32) (param $slack i32)
+    (param $rowFactor i32) (param $rowReach i32) (param $limits i32) (param $mask i32) (param $room i32)
+    (param $counts i32) (param $which i32) (param $uppers i32) (param $lows i32) (local $i i32) (local $j i32)
+    (local $at i32) (local $c i32) (local $hits i32) (local $list i32) (local $lane i32) (local $o v128) (local $v v128)
+    (local $a v128) (local $r v128) (local $l v128) (local $m v128) (local $e v128)
+    (local.set $m (i32x4.splat (local.get $mask)))
+    (block $done
+      (loop $row
+        (br_if $done (i32.ge_u (local.get $i) (local.get $rows)))
+        (local.set $at (i32.shl (local.get $i) (i32.const 2)))
+        (local.set $a (v128.load32_splat (i32.add (local.get $rowFactor) (local.get $at))))
+        (local.set $r (v128.load32_splat (i32.add (local.get $rowReach) (local.get $at))))
+        (local.set $l (v128.load32_splat (i32.add (local.get $limits) (local.get $at))))
+        (local.set $c (i32.load (i32.add (local.get $counts) (local.get $at))))
+        (local.set $list (i32.shl (i32.mul (local.get $i) (local.get $room)) (i32.const 2)))
+        (local.set $j (i32.const 0))
+        (block $end
+          (loop $four
+            (br_if $end (i32.ge_u (local.get $j) (local.get $width)))
+            (local.set $at (i32.shl (local.get $j) (i32.const 2)))
+            (local.set $o (v128.load (i32.add (local.get $out) (local.get $at))))
+            (if
+              (local.get $whole)
+              (then
+                (local.set $o
+                  (f32x4.convert_i32x4_s
+                    (i32x4.sub (local.get $o) (v128.load (i32.add (local.get $zero) (local.get $at))))))))
+            (local.set $v
+              (v128.and
+                (f32x4.add
+                  (f32x4.mul
+                    (f32x4.mul (local.get $a) (v128.load (i32.add (local.get $factor) (local.get $at))))
+                    (local.get $o))
+                  (v128.load (i32.add (local.get $bias) (local.get $at))))
+                (local.get $m)))
+            (local.set $e
+              (f32x4.add
+                (f32x4.mul (local.get $r) (v128.load (i32.add (local.get $reach) (local.get $at))))
+                (v128.load (i32.add (local.get $slack) (local.get $at)))))
+            (local.set $hits (i32x4.bitmask (f32x4.ge (f32x4.add (local.get $v) (local.get $e)) (local.get $l))))
+            (if
+              (i32.lt_u (i32.sub (local.get $width) (local.get $j)) (i32.const 4))
+              (then
+                (local.set $hits
+                  (i32.and
+                    (local.get $hits)
+                    (i32.sub
+                      (i32.shl (i32.const 1) (i32.sub (local.get $width) (local.get $j)))
+                      (i32.const 1))))))
+            (if
+              (local.get $hits)
+              (then
+                ;; the line before the first array is nobody's
+                (v128.store (i32.const 16) (f32x4.add (local.get $v) (local.get $e)))
+                (v128.store
+                  (i32.const 32)
+                  (f32x4.pmax (v128.const f32x4 0 0 0 0) (f32x4.sub (local.get $v) (local.get $e))))
+                (loop $hit
+                  (local.set $lane (i32.ctz (local.get $hits)))
+                  (local.set $hits (i32.and (local.get $hits) (i32.sub (local.get $hits) (i32.const 1))))
+                  (local.set $at (i32.add (local.get $list) (i32.shl (local.get $c) (i32.const 2))))
+                  (i32.store
+                    (i32.add (local.get $which) (local.get $at))
+                    (i32.add (i32.add (local.get $first) (local.get $j)) (local.get $lane)))
+                  (local.set $lane (i32.shl (local.get $lane) (i32.const 2)))
+                  (f32.store (i32.add (local.get $uppers) (local.get $at)) (f32.load offset=16 (local.get $lane)))
+                  (f32.store (i32.add (local.get $lows) (local.get $at)) (f32.load offset=32 (local.get $lane)))
+                  (local.set $c (i32.add (local.get $c) (i32.const 1)))
+                  (br_if $hit (local.get $hits)))))
+            (local.set $j (i32.add (local.get $j) (i32.const 4)))
+            (br $four)))
+        (i32.store (i32.add (local.get $counts) (i32.shl (local.get $i) (i32.const 2))) (local.get $c))
+        (local.set $out (i32.add (local.get $out) (i32.shl (local.get $width) (i32.const 2))))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br $row))))
+  ;; Leaves of a list of n those whose upper bound is not below the limit, in their order; returns how many.
+  (func
+    (export "trim") (param $which i32) (param $uppers i32) (param $lows i32) (param $n i32) (param $limit f32)
+    (result i32) (local $at i32) (local $to i32) (local $end i32) (local $u f32)
+    (local.set $end (i32.shl (local.get $n) (i32.const 2)))
+    (block $done
+      (loop $each
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (local.set $u (f32.load (i32.add (local.get $uppers) (local.get $at))))
+        (f32.store (i32.add (local.get $uppers) (local.get $to)) (local.get $u))
+        (i32.store
+          (i32.add (local.get $which) (local.get $to))
+          (i32.load (i32.add (local.get $which) (local.get $at))))
+        (f32.store
+          (i32.add (local.get $lows) (local.get $to))
+          (f32.load (i32.add (local.get $lows) (local.get $at))))
+        (local.set $to
+          (i32.add (local.get $to) (i32.shl (f32.ge (local.get $u) (local.get $limit)) (i32.const 2))))
+        (local.set $at (i32.add (local.get $at) (i32.const 4)))
+        (br $each)))
+    (i32.shr_u (local.get $to) (i32.const 2)))
   ;; The k-th largest of n values once their bits are masked, none of which is negative then: bit by bit, since such numbers order as
   ;; their bits do. Writes zeros over the four values after the last.
   (func

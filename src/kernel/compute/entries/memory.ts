@@ -24,8 +24,9 @@ interface Kernels {
 }
 const kernelsOf = exportsOf<Kernels>(KERNELS);
 
-const AS_IT_IS = -1;
-const WITHOUT_SIGN = 0x7fffffff;
+/** Masks of the bits of values: all, and those of their sizes. */
+export const AS_IT_IS = -1;
+export const WITHOUT_SIGN = 0x7fffffff;
 
 const fieldsOf = (rows: number, cols: number) =>
   ({

@@ -7,6 +7,7 @@ import { finderOf, type RowRule } from '../entries/firing.js';
 import { gemm, isShared } from '../gemm.js';
 import type { SharedMemory } from '../shared/memory.js';
 import type { Phase } from '../shared/pieces.js';
+import { lentOf } from './lent.js';
 import { benchOf, FULL, type Bench, type PassShape } from './memory.js';
 
 export interface RowsParameters {
@@ -104,23 +105,12 @@ interface Lent {
   copy?: Float32Array;
 }
 
-/** By size: kept from step to step, since making it takes longer than filling it. */
-const kept = new Map<string, Lent>();
-const KEPT_MS = 10_000;
-let timer: NodeJS.Timeout | undefined;
-
 function lend(shape: PassShape): Lent {
   const { dIn, features } = shape;
-  clearTimeout(timer);
-  timer = setTimeout(() => kept.clear(), KEPT_MS).unref();
-  const key = `${dIn} ${features}`;
-  let own = kept.get(key);
-  if (!own) {
+  return lentOf(`rows ${dIn} ${features}`, () => {
     const most = mostRows(shape);
-    own = { input: new Float32Array(most * dIn), memory: new EntryMemory(most, features) };
-    kept.set(key, own);
-  }
-  return own;
+    return { input: new Float32Array(most * dIn), memory: new EntryMemory(most, features) };
+  });
 }
 
 /** The encoder where ONNX Runtime can read it. */

@@ -2,8 +2,10 @@
 import { initGemmOfWorker } from '../gemm.js';
 import { backward, type BackwardParameters } from '../passes/backward.js';
 import { decode, type DecodeParameters } from '../passes/decode.js';
+import { largestRows, type LargestParameters } from '../passes/largest.js';
 import { adam, squares, type AdamParameters, type SquaresParameters } from '../passes/optimiser.js';
 import { rows, type RowsParameters } from '../passes/rows.js';
+import { wholes, type WholesParameters } from '../passes/wholes.js';
 import { epochs, type EpochParameters } from './layout.js';
 import { chebyshev, type ChebyshevParameters } from './chebyshev.js';
 import { candidates, refine } from './knn.js';
@@ -25,6 +27,8 @@ const phases: Readonly<Record<string, (memory: SharedMemory, parameters: never) 
     void initGemmOfWorker();
     return rows(memory, parameters);
   },
+  passWholes: (memory, parameters: WholesParameters) => wholes(memory, parameters),
+  passLargest: (memory, parameters: LargestParameters) => largestRows(memory, parameters),
   passDecode: (memory, parameters: DecodeParameters) => decode(memory, parameters),
   passBackward: (memory, parameters: BackwardParameters) => backward(memory, parameters),
   squares: (memory, parameters: SquaresParameters) => squares(memory, parameters),

@@ -130,7 +130,7 @@ function lossOf(batch: TrainingBatch, settings: Settings): BatchLoss {
   const scale = settings.jumpreluTanhScale;
   return {
     fires: { kind: 'jump', theta, band: epsilon / 2 },
-    see: dead.see,
+    dead: dead.dead,
     through(gradient, f, value) {
       let toF = gradient;
       if (mode === 'tanh') {

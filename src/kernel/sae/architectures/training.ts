@@ -8,7 +8,7 @@
 import type { JsonObject } from '../../../protocol/notebook.js';
 import type { Given, Schema } from '../../verb/option.js';
 import type { RowEntries } from '../../compute/entries/firing.js';
-import type { Block, DecodedBlock } from '../block.js';
+import type { Block, BlockRows, DecodedBlock } from '../block.js';
 import type { Parameters, TrainedShape } from '../parameters.js';
 import type { FiringRule } from '../selectFiring.js';
 import type { SaeConfig, SaeWeights } from '../types.js';
@@ -93,7 +93,7 @@ export interface Pass {
   readonly widths?: readonly number[];
 }
 
-/** The loss of one batch: its first pass is the SAE itself. Blocks come one after another: see, select, then addBlock. */
+/** The loss of one batch: its first pass is the SAE itself. Blocks come one after another: dead.see, select, then addBlock. */
 export interface BatchLoss extends Pass {
   /** [d_sae], multiplied into pre-activations before `select`, which divides it out of the features again. */
   readonly scale?: Float64Array;
@@ -101,8 +101,8 @@ export interface BatchLoss extends Pass {
   readonly further?: readonly Pass[];
   /** Whether `select` must see the batch as one block. */
   readonly wholeBatch?: boolean;
-  /** Looks at pre-activations in block.z before features are written over them. */
-  see?(block: Block): void;
+  /** Features, in ascending order, whose pre-activations z [rows × features] are looked at before any entry is selected. */
+  readonly dead?: { readonly features: Int32Array; see(z: Float32Array, block: BlockRows): void };
   /** Adds further gradients of a block to g. */
   addBlock?(block: DecodedBlock): Promise<void>;
   /**
