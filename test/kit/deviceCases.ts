@@ -93,8 +93,7 @@ export function trainedKinds(k = 3, width = 12): Record<string, SaeTrainOptions>
     transcoder: { architecture: 'transcoder', l1Coefficient: 0.1 },
     'skip transcoder': { architecture: 'skip_transcoder', l1Coefficient: 0.1 },
     'jumprelu skip transcoder': { ...jump, architecture: 'jumprelu_skip_transcoder' },
-    // Rows end after different numbers of features.
-    'matching pursuit': { architecture: 'matching_pursuit', maxIterations: 2 * k, residualThreshold: 1 },
+    'matching pursuit': { architecture: 'matching_pursuit' },
     'standard, decoder held softly': { l1Coefficient: 0.1, baseline: 'softFrozenDecoder' },
     'crosscoder, standard, dedicated': { l1Coefficient: 0.05, around: sides([4, 3]) },
     'crosscoder, topk': { architecture: 'topk', k, around: sides([0, 0]) },

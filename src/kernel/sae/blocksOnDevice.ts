@@ -6,7 +6,6 @@ import type { DeviceTensor, GraphDevice } from '../compute/graphs/host.js';
 import type { HostTensor } from '../compute/graphs/messages.js';
 import type { BatchSums, DeviceBatch, DeviceStep, DeviceTraining } from './architectures/trainingOnDevice.js';
 import type { Parameters } from './parameters.js';
-import { pursueBlock } from './pursuitOnDevice.js';
 import { runNext } from './runNext.js';
 import { selectOfBatch, type BlockOfRows } from './selectOnDevice.js';
 import { blockProgram, feedNames, type BlockProgram } from './stepGraph.js';
@@ -37,8 +36,8 @@ export interface DeviceRun {
 export const gradientOf = <N extends MatrixName>(name: N): `to${N}` => `to${name}`;
 
 /** The matrices of a training. */
-export const matricesOf = ({ skip, pursuit }: DeviceTraining): readonly MatrixName[] =>
-  pursuit ? ['W_dec'] : skip ? ['W_encT', 'W_dec', 'W_skip'] : ['W_encT', 'W_dec'];
+export const matricesOf = ({ skip }: DeviceTraining): readonly MatrixName[] =>
+  skip ? ['W_encT', 'W_dec', 'W_skip'] : ['W_encT', 'W_dec'];
 
 /** What has no room, with figures. */
 export function tooLarge({ dIn, dSae }: Parameters, error: DeviceMemoryError): DeviceMemoryError {
@@ -135,9 +134,7 @@ export class BlocksOnDevice {
       const feeds = selected ? { ...given, [feedNames.number('bound')]: one(selected.bound) } : given;
       for (const block of blocks) {
         breakAt?.();
-        const next = training.pursuit
-          ? await this.#pursue(feeds, { ...block, batch: rows }, kept, sums, breakAt)
-          : await this.#block(feeds, begun.dead, block, kept, sums);
+        const next = await this.#block(feeds, begun.dead, block, kept, sums);
         this.device.free(...Object.values(kept));
         kept = next;
       }
@@ -149,22 +146,6 @@ export class BlocksOnDevice {
     } finally {
       for (const { z } of blocks) if (z) this.device.free(z);
     }
-  }
-
-  /** A block whose features are taken one after another. */
-  async #pursue(
-    given: Feeds,
-    block: BlockOfRows & { batch: number },
-    kept: Record<string, DeviceTensor>,
-    sums: Summed,
-    breakAt?: () => void,
-  ): Promise<Record<string, DeviceTensor>> {
-    const { x, W_dec } = given as Record<string, DeviceTensor>;
-    const { b_dec, dIn, dSae } = this.p;
-    const of = { ...block, x, W_dec, b_dec, dIn, dSae, toW_dec: kept.toW_dec };
-    const { host, toW_dec } = await pursueBlock(this.device, of, this.of.training.pursuit!, breakAt);
-    sums.add({ columns: ['fired'], rows: ['squares'] }, host);
-    return { toW_dec };
   }
 
   async #block(

@@ -18,7 +18,7 @@ import { saveSae } from './save.js';
 import type { ActivationSource } from './source.js';
 import { shownArchitecture } from './title.js';
 import { trainSae, type HistoryRow } from './train.js';
-import { placeOf } from './trainOnDevice.js';
+import { deviceParameter, placeOf } from './trainOnDevice.js';
 import { TRAIN, type SaeTrainOptions } from './trainOptions.js';
 import type { Sae } from './types.js';
 
@@ -96,11 +96,9 @@ export const settingsOf = ({ ignoring, fresh: _, logs: __, from, ...own }: KeptT
   ...ignoring,
 });
 
-/** The device as a parameter of a result: others than the CPU round otherwise, which is another SAE after some steps. */
-export function deviceOf(options: Omit<KeptTraining, 'hook' | 'ignoring'>): JsonObject {
-  const place = placeOf(options, graphDevice('training'));
-  return place ? { device: place.device.provider } : {};
-}
+/** The device of a run, where its result depends on it. */
+export const deviceOf = (options: Omit<KeptTraining, 'hook' | 'ignoring'>): JsonObject =>
+  deviceParameter(placeOf(options, graphDevice('training')));
 
 /** The identity of a run's result. */
 export function keyOf({ inputs }: TrainingData, options: KeptTraining): ArtifactKey {

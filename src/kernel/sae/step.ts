@@ -8,6 +8,7 @@ import type { RowEntries, RowRule } from '../compute/entries/firing.js';
 import { EntryMemory } from '../compute/entries/memory.js';
 import { breathe } from '../compute/call.js';
 import { gemm, unshared } from '../compute/gemm.js';
+import type { GraphDevice } from '../compute/graphs/host.js';
 import { matrix } from '../compute/matrix.js';
 import { NARROW, rowCuts } from '../compute/productCuts.js';
 import { columnMeans, gatherValues } from '../compute/rows.js';
@@ -63,6 +64,8 @@ export interface StepOptions {
   denseShare?: number;
   /** Who does the work. */
   team?: TeamOptions;
+  /** Where an architecture makes products of its own, if not here. */
+  device?: GraphDevice;
 }
 
 /** A batch on its way: its loss, and the sums of each of its passes. */
@@ -84,6 +87,7 @@ export class TrainingStep {
   private held: EntryMemory | undefined;
   private readonly work: PassWork;
   private readonly denseShare: number;
+  private readonly device: GraphDevice | undefined;
   /** Of the blocks before, for guesses that change no result: most entries of a row, the least value that fired. */
   private readonly before = { perRow: FIRST_ROOM, dense: false, least: 0 };
 
@@ -91,9 +95,10 @@ export class TrainingStep {
   constructor(
     private readonly training: TrainingRun,
     private readonly shape: { applyBDecToInput: boolean },
-    { denseShare = DENSE_SHARE, team }: StepOptions = {},
+    { denseShare = DENSE_SHARE, team, device }: StepOptions = {},
   ) {
     this.denseShare = denseShare;
+    this.device = device;
     this.work = new PassWork(team);
   }
 
@@ -102,7 +107,7 @@ export class TrainingStep {
     const { dIn, dOut, dSae } = p;
     const rows = x.length / dIn;
     g.flat.fill(0, (dIn + dOut) * dSae);
-    const loss = this.training.loss({ p, g, rows, step, dead, breakAt });
+    const loss = this.training.loss({ p, g, rows, step, dead, device: this.device, breakAt });
     const passes = [loss, ...(loss.further ?? [])];
     const totals = passes.map(({ widths }) => passTotals(dSae, widths?.length ?? 1));
     const run: Run = { p, g, loss, passes, totals, batch: rows, fresh: true, breakAt };
@@ -194,7 +199,7 @@ export class TrainingStep {
   private async looked(run: Run, part: PassRows, blockRows: number): Promise<void> {
     const { p, g, loss, passes, totals, breakAt } = run;
     const block = this.block(p, part, run.batch, blockRows);
-    await preActivations(p, block, loss.scale, breakAt);
+    if (!loss.ownProducts) await preActivations(p, block, loss.scale, breakAt);
     loss.dead?.see(gatherColumns(block, p.dSae, loss.dead.features), block);
     const kept = passes.length > 1 ? this.scratch('z of later passes', block.z.length) : undefined;
     kept?.set(block.z);

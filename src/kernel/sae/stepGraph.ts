@@ -177,7 +177,7 @@ export function blockProgram(training: DeviceTraining, shape: BlockShape): Block
     const [W_dec, b_dec] = [g.input('W_dec'), g.input('b_dec')];
     const target = shape.target ? rowsOf(g, 'y') : x;
     const kept = (name: string): { c?: Value } => (shape.more ? { c: g.input(name) } : {});
-    const fired = training.fire!(block);
+    const fired = training.fire(block);
     const before = training.skip ? g.gemm(input, g.input('W_skip'), { c: b_dec, transB: true }) : b_dec;
     const groups = decode(g, fired.f, target, before, shape.widths);
     const { error } = groups.at(-1)!;

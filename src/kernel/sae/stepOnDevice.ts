@@ -171,9 +171,8 @@ export class DeviceSteps implements Steps {
     const { parts } = of.training;
     const { toNorm, b_enc = sums.columns.bias, extra = {}, ...terms } = begun.end(sums);
     const matrices = sums.gradients;
-    const { tied, pursuit } = of.training;
-    // A pursuit reads x − b_dec too, and has taken that into Σ dL/dx̂.
-    const input = of.applyBDecToInput && !pursuit;
+    const { tied } = of.training;
+    const input = of.applyBDecToInput;
     try {
       const feeds: Feeds = { ...matrices };
       if (tied || toNorm) feeds.W_dec = W_dec;

@@ -18,7 +18,7 @@ import { DivergedError, exploded, negativeEnd, repeatedText } from './stopped.js
 import { inputWidth, partOf, type ActivationSource } from './source.js';
 import { type StepResult } from './step.js';
 import type { Steps } from './steps.js';
-import { placeOf, stepsOf, type TrainingPlace } from './trainOnDevice.js';
+import { deviceParameter, placeOf, stepsOf, type TrainingPlace } from './trainOnDevice.js';
 import { configOf, resolveOptions, type ResolvedOptions, type SaeTrainOptions } from './trainOptions.js';
 import type { Sae } from './types.js';
 
@@ -139,7 +139,7 @@ const runOf = (
   tokens: source.tokensId ?? null,
   ignoreTokens: null,
   ...source.ignoring,
-  ...(place ? { device: place.device.provider } : {}),
+  ...deviceParameter(place),
 });
 
 function tell(report: SaeTrainOptions['report'], message: string | undefined): void {

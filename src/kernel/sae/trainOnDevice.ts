@@ -12,7 +12,8 @@ import { TRAIN, type ResolvedOptions, type SaeTrainOptions } from './trainOption
 
 export interface TrainingPlace {
   device: GraphDevice;
-  training: DeviceTraining;
+  /** Undefined where the steps are those of the CPU, to its bits, and products alone are made on the device. */
+  training?: DeviceTraining;
 }
 
 type Placed = Omit<SaeTrainOptions, 'dSae'>;
@@ -21,9 +22,15 @@ type Placed = Omit<SaeTrainOptions, 'dSae'>;
 export function placeOf(options: Placed, device: GraphDevice | undefined): TrainingPlace | undefined {
   if (!device) return undefined;
   const { architecture, around } = filled(TRAIN, options);
-  const training = trainingOf(architecture).onDevice(options);
+  const { onDevice } = trainingOf(architecture);
+  if (onDevice === 'products') return { device };
+  const training = onDevice(options);
   return { device, training: around ? around.onDevice(training) : training };
 }
+
+/** The device as a parameter of a result: what others than the CPU round otherwise is another SAE after some steps. */
+export const deviceParameter = (place: TrainingPlace | undefined): { device?: string } =>
+  place?.training ? { device: place.device.provider } : {};
 
 /** The steps of a run. @param moments changed in place */
 export function stepsOf(
@@ -33,9 +40,9 @@ export function stepsOf(
   place: TrainingPlace | undefined,
 ): Steps {
   const { baseline, applyBDecToInput, decoderInitNorm, seed } = common;
-  if (!place) {
+  if (!place?.training) {
     const hold = holdOf(baseline, { ...shape, ...common });
-    return new CpuSteps(new TrainingStep(run, common), p, moments, hold);
+    return new CpuSteps(new TrainingStep(run, common, { device: place?.device }), p, moments, hold);
   }
   const frozen = { frozenDecoder: 'W_dec', frozenEncoder: 'W_encT' } as const;
   return new DeviceSteps(place.device, p, moments, {

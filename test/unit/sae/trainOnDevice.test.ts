@@ -39,7 +39,7 @@ async function oneStep(device: GraphDevice, kind: SaeTrainOptions, dead: number,
   const options = { ...kind, dSae: F, trainBatchSizeTokens: ROWS };
   const source = trainingSource(kind.architecture, x);
   const { common, run, shape } = resolveOptions(options, D, undefined, source.target);
-  const { training } = placeOf(options, device)!;
+  const training = placeOf(options, device)!.training!;
   const rows = x.data.slice(0, ROWS * D);
   // Rows alike, whose features tie.
   for (let i = 0; i < ROWS; i += 3) rows.copyWithin(i * D, 0, D);
@@ -52,8 +52,7 @@ async function oneStep(device: GraphDevice, kind: SaeTrainOptions, dead: number,
   const make = () => {
     const p = initialParameters(shape, 0.4, 5, run.parameters);
     p.b_dec.forEach((_, j) => (p.b_dec[j] = 0.1 * (j % 3)));
-    // A pursuit has none.
-    if (!training.pursuit) p.b_enc.forEach((_, f) => (p.b_enc[f] = f % 5 === 0 ? 0.2 : -0.05));
+    p.b_enc.forEach((_, f) => (p.b_enc[f] = f % 5 === 0 ? 0.2 : -0.05));
     if (kind.around) run.begin!(p);
     return p;
   };
@@ -76,12 +75,14 @@ async function oneStep(device: GraphDevice, kind: SaeTrainOptions, dead: number,
 onEachDevice('training', (device, provider) => {
   // A software GPU compiles each graph for a while.
   const slow = provider === 'webgpu';
-  const cases = Object.entries(KINDS).flatMap(([name, kind]) =>
+  // Of a pursuit products alone are made there.
+  const { 'matching pursuit': toTheEnd, ...stepped } = KINDS;
+  const cases = Object.entries(stepped).flatMap(([name, kind]) =>
     (kind.jumpreluInitThreshold || kind.k ? (slow ? [20] : [0, 4, 20]) : [0]).map(
       (dead) => [name, dead, kind] as const,
     ),
   );
-  const long = Object.entries(KINDS).filter(([name]) => !slow || ['topk', 'skip transcoder', 'crosscoder, standard, dedicated'].includes(name)); // prettier-ignore
+  const long = Object.entries(stepped).filter(([name]) => !slow || ['topk', 'skip transcoder', 'crosscoder, standard, dedicated'].includes(name)); // prettier-ignore
   it.each(cases)('takes the steps of the CPU: %s, %i features dead', async (_, dead, kind) => {
     // In one block, and in several, which compile what one does.
     for (const floats of slow ? [F * 20] : [undefined, F * 20]) {
@@ -110,6 +111,19 @@ onEachDevice('training', (device, provider) => {
     expect(onDevice.history[49].mse).toBeLessThan(onDevice.history[0].mse);
     expect(apart(onDevice.sae.W_dec.data, onCpu.sae.W_dec.data)).toBeLessThan(0.05);
     if (onCpu.sae.threshold) expect(apart(onDevice.sae.threshold!, onCpu.sae.threshold)).toBeLessThan(1e-2);
+  });
+
+  it('follows 50 steps of the CPU to its bits in a pursuit to the end', async () => {
+    // Each round is a run of its own.
+    const [width, features] = slow ? [12, 40] : [24, 96];
+    const options = { ...toTheEnd, dSae: features, steps: 50, trainBatchSizeTokens: 32, lr: 3e-3, logEvery: 1 };
+    const wide = planted(512, 4, width);
+    const onCpu = await trainSae(matrixSource(wide), options);
+    const onDevice = await trainSae(matrixSource(wide), { ...options, device: device() });
+    expect(onDevice.sae.id).toBe(onCpu.sae.id);
+    expect(onDevice.history).toEqual(onCpu.history);
+    expect(onCpu.history[49].l0).toBeGreaterThan(width / 3);
+    expect(onCpu.history[49].mse).toBeLessThan(onCpu.history[0].mse);
   });
 
   // Tied weights and skip connections have a state of their own.

@@ -9,11 +9,15 @@ import { breathe } from '../../compute/call.js';
 import { transposed } from '../../compute/gemm.js';
 import { matrix } from '../../compute/matrix.js';
 import { flag, real, whole, type Given } from '../../verb/option.js';
-import { inPieces, type Block, type DecodedBlock } from '../block.js';
-import { pursuit, summed, type Pursuit, type Taken } from '../pursuit.js';
+import { inPieces, type DecodedBlock } from '../block.js';
+import { candidatesHere, pursuit, summed, type Pursuit, type PursuitInput, type Taken } from '../pursuit.js';
+import { pursuedOnDevice } from '../pursuitOnDevice.js';
 import type { RowEntries } from '../../compute/entries/firing.js';
 import { indexArray } from './select.js';
 import type { BatchLoss, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
+
+/** Operations of a piece of plain loops: about 0.2 s. */
+const LOOP_FLOPS = 2e8;
 
 const OPTIONS = {
   residualThreshold: real({
@@ -43,10 +47,11 @@ export const matchingPursuit: TrainedArchitecture<'matching_pursuit', typeof OPT
   },
   encode({ config, weights, z, input, rows, counts }) {
     const { dIn, dSae } = config;
-    const running = pursuit({ input, z, rows, decoder: weights.W_dec.data, dIn, dSae }, config.pursuit!);
-    let step = running.next();
-    while (!step.done) step = running.next();
-    const { features, values } = step.value;
+    const given = { input, z, rows, decoder: weights.W_dec.data, dIn, dSae };
+    const pieces = pursuedHere(given, config.pursuit!);
+    let piece = pieces.next();
+    while (!piece.done) piece = pieces.next();
+    const { features, values } = piece.value;
     const fired = features.map((of, i) => summed(of, values[i]));
     const total = fired.reduce((sum, of) => sum + of.length, 0);
     const entries = { indices: indexArray(dSae, total), values: new Float32Array(total) };
@@ -75,11 +80,7 @@ export const matchingPursuit: TrainedArchitecture<'matching_pursuit', typeof OPT
     tied: true,
     decoderInitNorm: 1,
     start: (given) => run(given),
-    onDevice: (given) => ({
-      key: 'pursuit',
-      pursuit: settingsOf(given),
-      begin: ({ b_enc }) => ({ dead: 'none', end: () => ({ added: 0, b_enc: new Float64Array(b_enc.length) }) }),
-    }),
+    onDevice: 'products',
   },
 };
 
@@ -105,31 +106,36 @@ function run(given: Given<typeof OPTIONS>): TrainingRun {
   };
 }
 
-function lossOf({ p, g, breakAt }: TrainingBatch, settings: Pursuit): BatchLoss {
+function lossOf({ p, g, device, breakAt }: TrainingBatch, settings: Pursuit): BatchLoss {
   // The encoder follows; no gradient of it, so that it counts in no norm and Adam leaves it.
   p.W_encT.set(p.W_dec);
   let taken: Taken;
   return {
     through: () => 0,
-    async select(block) {
-      taken = await pursued(block, p, settings, breakAt);
+    ownProducts: device !== undefined,
+    async select({ input, z, rows }) {
+      const given = { input, z, rows, decoder: p.W_dec, dIn: p.dIn, dSae: p.dSae };
+      taken = device
+        ? await pursuedOnDevice(device, given, settings, { breakAt })
+        : await breathing(pursuedHere(given, settings), breakAt);
       const entries = entriesOf(taken);
-      return { count: entries.indptr[block.rows], entries };
+      return { count: entries.indptr[rows], entries };
     },
     addBlock: (block) => backThroughSteps(block, taken, p, g, breakAt),
     terms: () => ({ added: 0 }),
   };
 }
 
-async function pursued(
-  { input, z, rows }: Block,
-  { W_dec, dIn, dSae }: TrainingBatch['p'],
-  settings: Pursuit,
-  breakAt: (() => void) | undefined,
-): Promise<Taken> {
-  const running = pursuit({ input, z, rows, decoder: W_dec, dIn, dSae }, settings);
+/** A pursuit with its products on this thread; yields between pieces of work. */
+function* pursuedHere(given: PursuitInput & { z: Float32Array }, settings: Pursuit): Generator<void, Taken> {
+  const running = pursuit(given, settings);
+  for (let next = running.next(); ; next = running.next(yield* candidatesHere(given, next.value)))
+    if (next.done) return next.value;
+}
+
+async function breathing<T>(pieces: Generator<void, T>, breakAt: (() => void) | undefined): Promise<T> {
   for (;;) {
-    const { done, value } = running.next();
+    const { done, value } = pieces.next();
     if (done) return value;
     await breathe();
     breakAt?.();
@@ -161,25 +167,31 @@ async function backThroughSteps(
   const steps = features.reduce((sum, of) => sum + of.length, 0);
   const left = new Float64Array(dIn);
   const h = new Float64Array(dIn);
-  await inPieces(block.rows, (8 * dIn * (steps + 1)) / block.rows, breakAt, (first, last) => {
-    for (let i = first; i < last; i++) {
-      // What was left in the end is x − x̂.
-      for (let j = 0; j < dIn; j++) left[j] = -block.error[i * dIn + j];
-      h.fill(0);
-      for (let t = features[i].length - 1; t >= 0; t--) {
-        const value = values[i][t];
-        const at = features[i][t] * dIn;
-        let toValue = 0;
-        for (let j = 0; j < dIn; j++) {
-          left[j] += value * W_dec[at + j];
-          toValue += ((2 / block.batch) * block.error[i * dIn + j] - h[j]) * W_dec[at + j];
+  await inPieces(
+    block.rows,
+    (8 * dIn * (steps + 1)) / block.rows,
+    breakAt,
+    (first, last) => {
+      for (let i = first; i < last; i++) {
+        // What was left in the end is x − x̂.
+        for (let j = 0; j < dIn; j++) left[j] = -block.error[i * dIn + j];
+        h.fill(0);
+        for (let t = features[i].length - 1; t >= 0; t--) {
+          const value = values[i][t];
+          const at = features[i][t] * dIn;
+          let toValue = 0;
+          for (let j = 0; j < dIn; j++) {
+            left[j] += value * W_dec[at + j];
+            toValue += ((2 / block.batch) * block.error[i * dIn + j] - h[j]) * W_dec[at + j];
+          }
+          for (let j = 0; j < dIn; j++) {
+            g.W_dec[at + j] += toValue * left[j] - value * h[j];
+            h[j] += toValue * W_dec[at + j];
+          }
         }
-        for (let j = 0; j < dIn; j++) {
-          g.W_dec[at + j] += toValue * left[j] - value * h[j];
-          h[j] += toValue * W_dec[at + j];
-        }
+        for (let j = 0; j < dIn; j++) g.b_dec[j] -= h[j];
       }
-      for (let j = 0; j < dIn; j++) g.b_dec[j] -= h[j];
-    }
-  });
+    },
+    LOOP_FLOPS,
+  );
 }

@@ -8,6 +8,7 @@
 import type { JsonObject } from '../../../protocol/notebook.js';
 import type { Given, Schema } from '../../verb/option.js';
 import type { RowEntries } from '../../compute/entries/firing.js';
+import type { GraphDevice } from '../../compute/graphs/host.js';
 import type { Block, BlockRows, DecodedBlock } from '../block.js';
 import type { Parameters, TrainedShape } from '../parameters.js';
 import type { FiringRule } from '../selectFiring.js';
@@ -24,8 +25,8 @@ export interface Training<S extends Schema = Schema> {
   readonly decoderInitNorm?: number;
   /** A run with these options. @throws RangeError on values that cannot be. */
   start(options: Given<S>, shape: TrainedShape): TrainingRun;
-  /** The same steps on a device. */
-  onDevice(options: Given<S>): DeviceTraining;
+  /** The same steps on a device; 'products': those of the CPU, to its bits, with products that `loss` makes there. */
+  readonly onDevice: ((options: Given<S>) => DeviceTraining) | 'products';
 }
 
 export type TrainedArchitecture<N extends string, S extends Schema> = Omit<Architecture<N>, 'training'> & {
@@ -70,6 +71,8 @@ export interface TrainingBatch {
   readonly step: number;
   /** [d_sae], 1 = dead; undefined while there is none yet. */
   readonly dead?: Uint8Array;
+  /** Where products may be made that the loss makes itself. */
+  readonly device?: GraphDevice;
   /** To call between pieces of work; throws to stop the step. */
   readonly breakAt?: () => void;
 }
@@ -99,6 +102,8 @@ export interface BatchLoss extends Pass {
   readonly scale?: Float64Array;
   /** Further passes over the same pre-activations. */
   readonly further?: readonly Pass[];
+  /** Whether it makes its products itself: block.z then holds nothing before `select`. */
+  readonly ownProducts?: boolean;
   /** Whether `select` must see the batch as one block. */
   readonly wholeBatch?: boolean;
   /** Features, in ascending order, whose pre-activations z [rows × features] are looked at before any entry is selected. */

@@ -4,7 +4,6 @@
  * the gradients of such vectors are put together in float64.
  */
 import type { Graph, Value } from '../../compute/graphs/graph.js';
-import type { Pursuit } from '../pursuit.js';
 import type { LossTerms } from './training.js';
 
 /** How many features are dead, as a graph must know it: none, at most half of d_in, or more, of which the best are taken. */
@@ -114,13 +113,7 @@ export interface DeviceTraining {
   readonly parts?: Parts;
   /** Prefixes of the features whose reconstructions count each with its own error, the last F (../pass.ts). */
   widths?(dSae: number): readonly number[];
-  /** Absent of a pursuit. */
-  fire?(block: StepBlock): StepFiring;
-  /**
-   * Features of a row are taken one after another (../pursuit.ts), and the squared error is the loss. There is no encoder,
-   * so that W_dec alone is trained.
-   */
-  readonly pursuit?: Pursuit;
+  fire(block: StepBlock): StepFiring;
   begin(batch: DeviceBatch): DeviceStep;
   /**
    * Of architectures that choose among all entries of a batch: how many of B rows fire, and by which value [N, F] they are
