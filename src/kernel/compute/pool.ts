@@ -113,6 +113,12 @@ export class Pool {
     });
   }
 
+  /** Starts workers for tasks of a caller that waits for them, so that they load while it makes ready. */
+  start(workers: number): void {
+    if (!this.#bundle || this.#disposed) return;
+    while (this.#slots.length < Math.min(workers, this.size + 1)) this.#open(this.#bundle).worker.unref();
+  }
+
   async #inline<T>(task: string, payload: unknown, options: TaskOptions): Promise<T> {
     // The same copies and transfers as with a worker, so that a task cannot come to depend on sharing.
     const sent = structuredClone(payload, { transfer: options.transfer ?? [] });

@@ -1,7 +1,12 @@
 /**
  * The fuzzy simplicial set of UMAP in typed arrays, umap-learn's definition to the letter (McInnes et al. 2018;
- * umap_.py smooth_knn_dist, compute_membership_strengths, fuzzy_simplicial_set).
+ * umap_.py fuzzy_simplicial_set; memberships are in compute/shared/strengths.ts).
  */
+import type { CallOptions } from '../compute/call.js';
+import { shareMemory, viewsOf } from '../compute/shared/memory.js';
+import { runPhase, type TeamOptions } from '../compute/shared/phases.js';
+import { strengthFields, strengths } from '../compute/shared/strengths.js';
+
 export interface FuzzyGraph {
   points: number;
   /** Undirected edges, head < tail not implied, each once. */
@@ -19,61 +24,32 @@ export interface Neighbours {
   k: number;
 }
 
-const TOLERANCE = 1e-5;
-const MIN_K_DISTANCE_SCALE = 1e-3;
+/** Below this many memberships, workers cost more than they save. */
+const SHARED_MEMBERSHIPS = 50_000;
 
-/** Distance to the local_connectivity-th distinct neighbour, interpolated; 0 when every neighbour is a duplicate. */
-function localRadius(distances: Float32Array, localConnectivity: number): number {
-  let first = 0;
-  while (first < distances.length && distances[first] <= 0) first++;
-  const nonZero = distances.length - first;
-  if (nonZero === 0) return 0;
-  if (nonZero < localConnectivity) return distances[distances.length - 1];
-  const index = Math.floor(localConnectivity);
-  const fraction = localConnectivity - index;
-  if (index === 0) return fraction * distances[first];
-  const at = distances[first + index - 1];
-  return fraction > TOLERANCE ? at + fraction * (distances[first + index] - at) : at;
-}
-
-/** σ with Σ exp(−max(0, d − ρ)/σ) = log2(n_neighbors), by bisection. */
-function bandwidth(distances: Float32Array, rho: number, target: number): number {
-  let low = 0;
-  let high = Infinity;
-  let middle = 1;
-  for (let i = 0; i < 64; i++) {
-    let sum = 0;
-    for (const distance of distances) sum += distance > rho ? Math.exp(-(distance - rho) / middle) : 1;
-    if (Math.abs(sum - target) < TOLERANCE) break;
-    if (sum > target) {
-      high = middle;
-      middle = (low + high) / 2;
-    } else {
-      low = middle;
-      middle = high === Infinity ? middle * 2 : (low + high) / 2;
-    }
-  }
-  return middle;
-}
-
-/** Membership strength of each directed neighbour, n × k. */
-export function memberships(points: number, { distances, k }: Neighbours, localConnectivity = 1): Float32Array {
-  const out = new Float32Array(points * k);
-  const target = Math.log2(k + 1);
+/** Membership strength of each directed neighbour, n × k; by the pool's workers where there are many. */
+export async function memberships(
+  points: number,
+  { distances, k }: Neighbours,
+  localConnectivity: number,
+  call: CallOptions & TeamOptions = {},
+): Promise<Float32Array> {
   let total = 0;
   for (const distance of distances) total += distance;
   // umap-learn averages over the point itself too.
-  const meanDistance = total / (points * (k + 1));
-  for (let i = 0; i < points; i++) {
-    const own = distances.subarray(i * k, (i + 1) * k);
-    const rho = localRadius(own, localConnectivity);
-    let sum = 0;
-    for (const distance of own) sum += distance;
-    const floor = MIN_K_DISTANCE_SCALE * (rho > 0 ? sum / (k + 1) : meanDistance);
-    const sigma = Math.max(bandwidth(own, rho, target), floor);
-    for (let p = 0; p < k; p++) out[i * k + p] = own[p] <= rho || sigma === 0 ? 1 : Math.exp(-(own[p] - rho) / sigma);
-  }
-  return out;
+  const parameters = { points, k, localConnectivity, meanDistance: total / (points * (k + 1)) };
+  const fields = strengthFields(parameters);
+  const memory = shareMemory(fields);
+  const m = viewsOf(memory, fields);
+  m.distances.set(distances);
+  await runPhase({ phase: 'strengths', memory, parameters }, strengths, {
+    workers: points * k < SHARED_MEMBERSHIPS ? 0 : undefined,
+    ...call,
+    onProgress: undefined,
+    label: 'UMAP graph',
+    unit: 'rows',
+  });
+  return m.strengths.slice();
 }
 
 /**

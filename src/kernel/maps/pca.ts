@@ -55,6 +55,8 @@ function centredColumns(
   out: Float32Array,
 ): Float32Array {
   const { data, cols: d } = x;
+  // Exact: the unit is a power of two.
+  const factor = 1 / unit;
   for (let r0 = 0; r0 < rows; r0 += TILE) {
     const r1 = Math.min(rows, r0 + TILE);
     for (let c0 = 0; c0 < d; c0 += TILE) {
@@ -62,7 +64,7 @@ function centredColumns(
       for (let c = c0; c < c1; c++) {
         const m = mean[c];
         const to = c * rows;
-        for (let r = r0; r < r1; r++) out[to + r] = (data[(first + r) * d + c] - m) / unit;
+        for (let r = r0; r < r1; r++) out[to + r] = (data[(first + r) * d + c] - m) * factor;
       }
     }
   }
@@ -97,6 +99,15 @@ function addProducts(covariance: Float64Array, columns: Float32Array, rows: numb
   }
 }
 
+/** Scales the upper triangle of a d × d matrix and copies it to the lower one, in tiles that stay in the cache. */
+function scaledWhole(a: Float64Array, d: number, scaled: (v: number) => number): void {
+  for (let p0 = 0; p0 < d; p0 += TILE)
+    for (let q0 = p0; q0 < d; q0 += TILE)
+      for (let p = p0; p < Math.min(d, p0 + TILE); p++)
+        for (let q = Math.max(p, q0); q < Math.min(d, q0 + TILE); q++)
+          a[p * d + q] = a[q * d + p] = scaled(a[p * d + q]);
+}
+
 /**
  * The first k principal axes of n × d rows (n ≥ 2). The covariance is exact to float64 sums of float32 centred rows
  * while n·d² ≤ 1e9, beyond that by float32 GEMM in blocks (relative error about 1e-6); eigenvectors are float64.
@@ -121,9 +132,7 @@ export async function principalAxes(x: Matrix, k: number, call: CallOptions = {}
     call.onProgress?.({ label: 'PCA', done: first + rows, total: n, unit: 'rows' });
     await breathe();
   }
-  for (let p = 0; p < d; p++)
-    for (let q = p; q < d; q++)
-      covariance[p * d + q] = covariance[q * d + p] = (covariance[p * d + q] * unit * unit) / (n - 1);
+  scaledWhole(covariance, d, (sum) => (sum * unit * unit) / (n - 1));
   let totalVariance = 0;
   for (let j = 0; j < d; j++) totalVariance += covariance[j * d + j];
   const wanted = Math.min(k, d);

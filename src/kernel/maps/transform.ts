@@ -8,9 +8,10 @@ import { pauses, type CallOptions } from '../compute/call.js';
 import { crossKnn } from '../compute/knn.js';
 import type { Matrix } from '../compute/matrix.js';
 import { Random } from '../compute/random.js';
+import { strengthsOf } from '../compute/shared/strengths.js';
 import { sha256 } from '../io/hash.js';
 import type { Given } from '../verb/option.js';
-import { memberships, type Neighbours } from './fuzzyGraph.js';
+import type { Neighbours } from './fuzzyGraph.js';
 import type { TRANSFORM, GivenNeighbors } from './options.js';
 import { principalAxes, project } from './pca.js';
 import { finiteRows, spread } from './rows.js';
@@ -118,13 +119,15 @@ async function settled(trained: Trained, near: Neighbours, layout: Layout, optio
   const points = near.indices.length / near.k;
   const { axes, places, scale } = trained;
   // umap-learn's: the nearest counts by its distance too.
-  const connectivity = Math.max(0, numberOf(layout, 'localConnectivity') - 1);
+  const localConnectivity = Math.max(0, numberOf(layout, 'localConnectivity') - 1);
   const out = new Float32Array(points * axes);
+  const w = new Float32Array(near.k);
   const pause = pauses(options.signal, 'transform');
   for (let i = 0; i < points; i++) {
     const own = near.indices.subarray(i * near.k, (i + 1) * near.k);
     const distances = near.distances.subarray(i * near.k, (i + 1) * near.k);
-    const w = memberships(1, { indices: own, distances, k: near.k }, connectivity);
+    const meanDistance = distances.reduce((s, v) => s + v, 0) / (near.k + 1);
+    strengthsOf(distances, { k: near.k, localConnectivity, meanDistance }, w);
     const sum = w.reduce((s, v) => s + v, 0);
     const at = new Float64Array(axes);
     own.forEach((j, p) => {

@@ -92,7 +92,7 @@ export async function umapGraph(x: Matrix, options: UmapOptions = {}): Promise<U
   const found =
     given ?? (await exactKnn(x, k, { metric: s.metric, signal: options.signal, onProgress: options.onProgress }));
   const neighbours = { ...found, k };
-  const strengths = memberships(x.rows, neighbours, s.localConnectivity);
+  const strengths = await memberships(x.rows, neighbours, s.localConnectivity, options);
   return { graph: fuzzyUnion(x.rows, neighbours, strengths, s.setOpMixRatio), neighbours };
 }
 
@@ -192,7 +192,7 @@ export async function umap(x: Matrix, options: UmapOptions = {}): Promise<Layout
 async function activationGraph(x: ActivationRows, s: Settings, call: CallOptions): Promise<FuzzyGraph> {
   const k = s.nNeighbors - 1;
   const found = { ...(await x.neighbours(k, call)), k };
-  return fuzzyUnion(x.rows, found, memberships(x.rows, found, s.localConnectivity), s.setOpMixRatio);
+  return fuzzyUnion(x.rows, found, await memberships(x.rows, found, s.localConnectivity, call), s.setOpMixRatio);
 }
 
 /**

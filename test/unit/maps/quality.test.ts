@@ -57,7 +57,7 @@ describe('features of a store as rows over its tokens', () => {
     expect(golden.distances).toHaveLength(distances.length);
     golden.distances.forEach((d, e) => expect(distances[e]).toBeCloseTo(d, 5));
     const near = { ...(await x.neighbours(7)), k: 7 };
-    const graph = fuzzyUnion(x.rows, near, memberships(x.rows, near));
+    const graph = fuzzyUnion(x.rows, near, await memberships(x.rows, near, 1));
     const ours = new Map([...graph.head].map((h, e) => [`${Math.min(h, graph.tail[e])} ${Math.max(h, graph.tail[e])}`, graph.weight[e]])); // prettier-ignore
     golden.head.forEach((h, e) => expect(ours.get(`${h} ${golden.tail[e]}`)).toBeCloseTo(golden.weight[e], 3));
     expect(ours.size).toBe(golden.head.length);

@@ -4,7 +4,7 @@
  * 8 bits would leave rows in doubt (search.ts), tiles are products of float32.
  */
 import type { NativeSession, Shaped } from '../ort.js';
-import { keptOf, knnFields, SEATS, SUMS, takeShifted, TILE, type KnnParameters, type KnnViews } from './knnFields.js';
+import { knnFields, SEATS, SUMS, takeShifted, TILE, type KnnParameters, type KnnViews } from './knnFields.js';
 import { kernelsOf, viewsOf, type Kernels, type SharedMemory } from './memory.js';
 import { STOP, type Phase } from './pieces.js';
 import { openTileProduct } from './wholes.js';
@@ -111,14 +111,14 @@ function tileAt(piece: number, tiles: number): [number, number] {
 /** The candidates of all rows. */
 export function candidates(memory: SharedMemory, p: KnnParameters): Phase {
   const m = viewsOf(memory, knnFields(p));
-  const { n, k, whole } = p;
+  const { n, kept, whole } = p;
   const tiles = Math.ceil(n / TILE);
   const kernels = kernelsOf(memory);
   const place = (name: keyof KnnViews): number => m[name].byteOffset;
   const scan = (out: number, i0: number, rows: number, j0: number, width: number, scratch: number): void =>
     // prettier-ignore
     kernels.scan(out, i0, rows, j0, width, i0 === j0 ? 1 : 0, whole ? 1 : 0, place('squares32'), place('scaleLeft'),
-      place('scaleRight'), place('zero'), place('limits'), 2 * keptOf(k), place('counts'), place('scores'), place('found'), scratch);
+      place('scaleRight'), place('zero'), place('limits'), 2 * kept, place('counts'), place('scores'), place('found'), scratch);
   let own: { product: TileProduct; seat: number } | undefined;
   return {
     control: m.control,
@@ -203,10 +203,10 @@ export function errorBounds(
  */
 export function refine(memory: SharedMemory, p: KnnParameters): Phase {
   const m = viewsOf(memory, knnFields(p));
-  const { n, k, metric, unit } = p;
+  const { n, k, kept, metric, unit } = p;
   const units = unit * unit;
   const best = new Best(k);
-  const rows = new Int32Array(2 * keptOf(k));
+  const rows = new Int32Array(2 * kept);
   const squares = new Float64Array(rows.length);
   let own: { bounds: ReturnType<typeof errorBounds>; exact: ExactSquares } | undefined;
   const refineRow = (i: number): void => {
@@ -216,7 +216,7 @@ export function refine(memory: SharedMemory, p: KnnParameters): Phase {
       own!.exact.of(i, rows, count, squares);
       for (let r = 0; r < count; r++) best.offer(squares[r], rows[r]);
     };
-    const from = i * 2 * keptOf(k);
+    const from = i * 2 * kept;
     const to = from + m.counts[i];
     best.clear();
     for (let c = from; c < to; c++) best.offer(m.scores[c], m.found[c]);

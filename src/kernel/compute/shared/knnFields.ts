@@ -9,6 +9,8 @@ export interface KnnParameters {
   metric: 'euclidean' | 'cosine';
   /** Largest size of the left integers; 0: float32. */
   whole: number;
+  /** Candidates that a row keeps (mostKept, or fewKept where these suffice); its list holds twice as many. */
+  kept: number;
   /** Unit of the rows: a power of two (euclidean), or 1. */
   unit: number;
   /** Most workers that take part. */
@@ -17,8 +19,9 @@ export interface KnnParameters {
 
 /** Rows of a tile of the product. */
 export const TILE = 1024;
-/** Candidates kept beyond k; a list holds twice as many before the worse half is dropped. */
+/** Candidates kept beyond k, most and where fewer suffice: a list of twice as many is trimmed to its better half. */
 const SPARE = 82;
+const FEW_SPARE = 34;
 /** Index in `control` of the count of workers that have a tile of their own. */
 export const SEATS = 3;
 /** Sums of a worker that kernels write. */
@@ -27,14 +30,16 @@ export const SUMS = 3;
 /** Rows that are turned into columns at a time (knnRows.ts). */
 export const TURNED = 32;
 
-/** Candidates that a row keeps: even, since its list has room for twice as many, in fours. */
-export const keptOf = (k: number): number => 2 * Math.ceil((k + SPARE) / 2);
+/** Most candidates that a row keeps: even, since its list has room for twice as many, in fours. */
+export const mostKept = (k: number): number => 2 * Math.ceil((k + SPARE) / 2);
+/** Candidates that a row keeps where errors are small beside the distances from neighbour to neighbour (knnProbe.ts). */
+export const fewKept = (k: number): number => 2 * Math.ceil((k + FEW_SPARE) / 2);
 
 /** Columns, filled up to fours. */
 export const inFours = (d: number): number => 4 * Math.ceil(d / 4);
 
 export function knnFields({ n, d, k, workers }: KnnParameters) {
-  const room = 2 * keptOf(k) * n;
+  const room = 2 * mostKept(k) * n;
   const seats = Math.max(1, workers);
   const wide = inFours(d);
   const tiles = Math.ceil(n / TILE);
@@ -66,7 +71,7 @@ export function knnFields({ n, d, k, workers }: KnnParameters) {
     wholes: ['i8', seats * TURNED * wide],
     unsigned: ['u8', seats * wide],
     sums: ['f64', SUMS * seats],
-    unfit: ['i32', 1],
+    unfit: ['i32', 2],
     doubtful: ['u8', n],
     worst: ['f64', n],
     indices: ['i32', n * k],

@@ -1,9 +1,9 @@
 /**
- * Whether 8 bits leave few rows in doubt and their errors are as random as their bound assumes, for workers. Tried on
- * some rows: their distances to all rows, and the scores of a part of these.
+ * Whether 8 bits leave few rows in doubt and their errors are as random as their bound assumes, for workers, and whether
+ * a short list of candidates is enough. Tried on some rows: their distances to all rows, and the scores of a part of these.
  */
 import { errorBounds, ExactSquares } from './knn.js';
-import { keptOf, knnFields, TILE, type KnnParameters, type KnnViews } from './knnFields.js';
+import { fewKept, knnFields, mostKept, TILE, type KnnParameters, type KnnViews } from './knnFields.js';
 import { viewsOf, type SharedMemory } from './memory.js';
 import type { Phase } from './pieces.js';
 
@@ -11,6 +11,12 @@ import type { Phase } from './pieces.js';
 const samplesOf = (n: number): number => Math.max(8, Math.floor(2 ** 17 / n));
 /** Every so-manyth row has its score looked at. */
 const STRIDE = 61;
+/** Errors that must fit between the last neighbour and the last candidate of a short list: the tried rows are few. */
+const MARGIN = 1.5;
+
+/** Places in `unfit`: rows for which 8 bits do not suffice, and those for which a short list does not. */
+export const UNFIT = 0;
+export const TOO_FEW = 1;
 
 /** The squared distance of two rows as their integers give it. */
 function scoreOf(m: KnnViews, { n, d }: KnnParameters, i: number, j: number): number {
@@ -21,7 +27,7 @@ function scoreOf(m: KnnViews, { n, d }: KnnParameters, i: number, j: number): nu
   return m.squares[i] + m.squares[j] - 2 * m.scaleLeft[i] * m.scaleRight[j] * sum;
 }
 
-/** Counts in `unfit` the rows for which 8 bits do not suffice. */
+/** Counts in `unfit` the rows for which 8 bits, or a short list of candidates, do not suffice. */
 export function probe(memory: SharedMemory, p: KnnParameters): Phase {
   const m = viewsOf(memory, knnFields(p));
   const { n, k, unit } = p;
@@ -39,13 +45,15 @@ export function probe(memory: SharedMemory, p: KnnParameters): Phase {
       if (Math.abs(scoreOf(m, p, i, j) - squares[j]) > 0.75 * error(i, Math.sqrt(m.squares[j]))) return false;
     const sorted = squares.slice().sort(); // the row itself first
     const reach = Math.min(longest, Math.sqrt(m.squares[i]) + Math.sqrt(sorted[k]));
-    return sorted[keptOf(k)] - error(i, reach) > sorted[k];
+    const wrong = error(i, reach);
+    if (sorted[fewKept(k)] - MARGIN * wrong <= sorted[k]) Atomics.add(m.unfit, TOO_FEW, 1);
+    return sorted[mostKept(k)] - wrong > sorted[k];
   };
   return {
     control: m.control,
     pieces: samples,
     work(sample) {
-      if (Atomics.load(m.unfit, 0) === 0 && !suffices(sample)) Atomics.add(m.unfit, 0, 1);
+      if (Atomics.load(m.unfit, UNFIT) === 0 && !suffices(sample)) Atomics.add(m.unfit, UNFIT, 1);
     },
   };
 }

@@ -13,6 +13,7 @@ import type { KnnParameters } from './knnFields.js';
 import { probe } from './knnProbe.js';
 import { measure, quantise } from './knnRows.js';
 import type { SharedMemory } from './memory.js';
+import { strengths, type StrengthParameters } from './strengths.js';
 import { takePieces, type Phase, type PhaseRequest } from './pieces.js';
 
 const phases: Readonly<Record<string, (memory: SharedMemory, parameters: never) => Phase>> = {
@@ -22,6 +23,7 @@ const phases: Readonly<Record<string, (memory: SharedMemory, parameters: never) 
   knnQuantise: (memory, parameters: KnnParameters) => quantise(memory, parameters),
   knnProbe: (memory, parameters: KnnParameters) => probe(memory, parameters),
   knnCandidates: (memory, parameters: KnnParameters) => candidates(memory, parameters),
+  strengths: (memory, parameters: StrengthParameters) => strengths(memory, parameters),
   passRows: (memory, parameters: RowsParameters) => {
     // Opened at once: what it promises has happened.
     void initGemmOfWorker();

@@ -7,8 +7,8 @@ import { notNumbers, type Metric } from '../knnSide.js';
 import { memoryBudget } from '../memory.js';
 import { pool } from '../pool.js';
 import * as knn from './knn.js';
-import { keptOf, knnFields, type KnnParameters } from './knnFields.js';
-import { probe } from './knnProbe.js';
+import { fewKept, knnFields, mostKept, type KnnParameters } from './knnFields.js';
+import { probe, TOO_FEW, UNFIT } from './knnProbe.js';
 import { measure, measured, quantise } from './knnRows.js';
 import { bytesOf, fitsMemory, shareMemory, viewsOf } from './memory.js';
 import { runPhase, type PhaseOptions } from './phases.js';
@@ -42,6 +42,7 @@ const parametersOf = (x: Matrix, k: number, workers: number, metric: Metric): Kn
   metric,
   unit: 1,
   whole: 0,
+  kept: mostKept(k),
   workers,
 });
 
@@ -49,7 +50,7 @@ const parametersOf = (x: Matrix, k: number, workers: number, metric: Metric): Kn
 export function worthSharing(x: Matrix, k: number, workers: number | undefined, metric: Metric): boolean {
   const large = (x.rows * x.rows * x.cols) / 2 >= SHARED_PRODUCT;
   if (workers === undefined && !(large && pool().threaded)) return false;
-  if (x.rows <= 2 * keptOf(k)) return false;
+  if (x.rows <= 2 * mostKept(k)) return false;
   const fields = knnFields(parametersOf(x, k, workers ?? pool().size + 1, metric));
   return fitsMemory(fields) && bytesOf(fields) <= memoryBudget();
 }
@@ -65,6 +66,7 @@ export async function sharedKnn(
   options: Omit<PhaseOptions, 'label' | 'unit'>,
 ): Promise<SharedNeighbors> {
   const workers = options.workers ?? pool().size + 1;
+  (options.pool ?? pool()).start(workers);
   const p = parametersOf(x, k, workers, search.metric);
   const fields = knnFields(p);
   const memory = shareMemory(fields);
@@ -84,7 +86,8 @@ export async function sharedKnn(
   await runPhase({ phase: 'knnQuantise', memory, parameters: p }, quantise, quiet);
   if (p.whole > 0) {
     await runPhase({ phase: 'knnProbe', memory, parameters: p }, probe, quiet);
-    if (m.unfit[0] !== 0) {
+    if (m.unfit[TOO_FEW] === 0) p.kept = fewKept(k);
+    if (m.unfit[UNFIT] !== 0) {
       p.whole = 0;
       await runPhase({ phase: 'knnQuantise', memory, parameters: p }, quantise, quiet);
     }
