@@ -15,7 +15,7 @@ import { joinedSource, scalesOf, sidesOf, type Sources } from './source.js';
 import type { Crosscoder, Side } from './types.js';
 
 /** Raised when the same call trains another crosscoder. */
-const CODE_VERSION = 3;
+const CODE_VERSION = 4;
 
 export interface CrosscoderData {
   title: string;

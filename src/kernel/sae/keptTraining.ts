@@ -36,7 +36,7 @@ export function describeSae(sae: Sae): string {
 }
 
 /** Raised when the same call trains another SAE. */
-const CODE_VERSION = 4;
+const CODE_VERSION = 5;
 export const HISTORY = 'history.json';
 
 /** What an SAE is trained on: the identities that go into its key, and where the activations come from. */

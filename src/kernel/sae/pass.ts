@@ -51,17 +51,13 @@ export async function sparsePass(
   tools: PassTools,
 ): Promise<void> {
   const { work, breakAt, atError } = tools;
-  sumEntries(entries, totals);
   const widths = pass.widths ?? [p.dSae];
   const last = widths.length - 1;
   if (g.extra.W_skip) await withoutFeatures(p, block, work.error(0), breakAt);
   breakAt?.();
   const weight = 2 / block.batch;
-  const { squares, toBias } = await work.decode(p, {
-    widths,
-    bias: g.extra.W_skip ? undefined : p.b_dec,
-    weight: atError ? undefined : weight,
-  });
+  const start = { widths, bias: g.extra.W_skip ? undefined : p.b_dec, weight: atError ? undefined : weight };
+  const { squares, toBias } = await work.decode(p, start, () => sumEntries(entries, totals));
   squares.forEach((square, l) => (totals.squaredErrors[l] += square));
   if (atError) {
     await atError({ ...block, error: work.error(last) });

@@ -76,6 +76,7 @@ export class PassWork {
     open: (memory: SharedMemory, p: P) => ReturnType<typeof decode>,
     parameters: P,
     workers: number | undefined,
+    meanwhile?: () => void,
   ) {
     // prettier-ignore
     const { memory, shape } = this.#held!;
@@ -86,17 +87,22 @@ export class PassWork {
       label: 'a training step',
       unit: 'pieces',
     };
-    await runPhase({ phase, memory, parameters }, open, options);
+    const done = runPhase({ phase, memory, parameters }, open, options);
+    try {
+      meanwhile?.();
+    } finally {
+      await done;
+    }
   }
 
   /**
    * The entries of a block by a rule, its pre-activations computed on the way; undefined where there are more than `room`.
-   * They lie in the shared memory, with input and target.
+   * They lie in the shared memory, with input and target. `meanwhile` runs on this thread while the workers are at it.
    */
   async find(
     p: Parameters,
     block: PassRows,
-    { rule, scale, shift, prefixes, room }: { rule: RowRule; scale?: Float64Array; shift?: Float32Array; prefixes: number; room: number }, // prettier-ignore
+    { rule, scale, shift, prefixes, room, meanwhile }: { rule: RowRule; scale?: Float64Array; shift?: Float32Array; prefixes: number; room: number; meanwhile?: () => void }, // prettier-ignore
   ): Promise<RowEntries | undefined> {
     const { dIn, dOut, dSae } = p;
     const shape = { dIn, dOut, features: dSae };
@@ -106,7 +112,6 @@ export class PassWork {
     const wanted = rule.kind === 'largest' ? pieces * mostRows(shape) * rule.k : pieces * Math.ceil(room / pieces);
     const views = this.#room(p, block.rows, prefixes, wanted);
     views.input.set(block.x);
-    views.target.set(block.target);
     const parameters: RowsParameters = {
       ...{ shape: this.#held!.shape, rows: block.rows, rule, scale, shift },
       ...{ encoder: p.W_encT, bias: p.b_enc, decoder: p.W_dec },
@@ -114,7 +119,10 @@ export class PassWork {
     const cost = block.rows * dIn * dSae;
     const most = Math.min(os.availableParallelism(), Math.floor(COPIES / (4 * dIn * dSae)));
     const workers = hasNativeProduct() ? this.#workers(cost, [p.flat]) : 0;
-    await this.#run('passRows', rows, parameters, workers ?? most);
+    await this.#run('passRows', rows, parameters, workers ?? most, () => {
+      views.target.set(block.target);
+      meanwhile?.();
+    });
     if (views.control[FULL] !== 0) return undefined;
     this.#byRow = closeUp(views, block.rows, Math.floor(this.#held!.shape.room / pieces), pieces, mostRows(shape) - 1);
     return this.#byRow;
@@ -185,16 +193,24 @@ export class PassWork {
     this.#byRow = { rows: entries.rows, indptr: views.byRow, features: views.features, values: views.values };
   }
 
-  /** x̂ − x of every prefix, or with `weight` dL/dx̂ of every prefix: squared errors, and sums of the columns of each. */
+  /**
+   * x̂ − x of every prefix, or with `weight` dL/dx̂ of every prefix: squared errors, and sums of the columns of each. The
+   * entries are grouped by feature for `backward` meanwhile, and `meanwhile` runs.
+   */
   async decode(
     p: Parameters,
     { widths, bias, weight }: Pick<DecodeParameters, 'widths' | 'bias' | 'weight'>,
+    meanwhile?: () => void,
   ): Promise<{ squares: Float64Array; toBias: Float64Array }> {
     // prettier-ignore
     const { shape, views } = this.#held!;
-    const { rows: count, indptr } = this.#byRow!;
+    const byRow = this.#byRow!;
+    const { rows: count, indptr } = byRow;
     const workers = this.#workers(indptr[count] * p.dOut + count * p.dOut, []);
-    await this.#run('passDecode', decode, { shape, rows: count, widths, bias, weight }, workers);
+    await this.#run('passDecode', decode, { shape, rows: count, widths, bias, weight }, workers, () => {
+      byFeature(byRow, views);
+      meanwhile?.();
+    });
     const squares = widths.map((_, l) => {
       let sum = 0;
       for (let i = l * shape.rows; i < l * shape.rows + count; i++) sum += views.squares[i];
@@ -228,7 +244,6 @@ export class PassWork {
     bias: Float32Array,
   ): Promise<void> {
     const { shape, views } = this.#held!;
-    byFeature(this.#byRow!, views);
     const pieces = cutFeatures(views, shape, widths);
     const common = { shape, widths, pieces, penalty, toDecoder: g.W_dec, toEncoder: g.W_encT, fresh };
     const cost = views.byFeature[g.dSae] * (g.dIn + 2 * g.dOut) + g.flat.length;

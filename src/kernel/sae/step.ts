@@ -9,9 +9,8 @@ import { EntryMemory } from '../compute/entries/memory.js';
 import { breathe } from '../compute/call.js';
 import { gemm, unshared } from '../compute/gemm.js';
 import type { GraphDevice } from '../compute/graphs/host.js';
-import { matrix } from '../compute/matrix.js';
 import { NARROW, rowCuts } from '../compute/productCuts.js';
-import { columnMeans, gatherValues } from '../compute/rows.js';
+import { gatherValues } from '../compute/rows.js';
 import type { TeamOptions } from '../compute/shared/phases.js';
 import type { BatchLoss, Firing, Pass, TrainingRun } from './architectures/training.js';
 import { largestOf } from './batchTopK.js';
@@ -76,6 +75,8 @@ interface Run {
   readonly passes: readonly Pass[];
   readonly totals: readonly PassTotals[];
   readonly batch: number;
+  /** Σ (target − column mean)², computed when it is first asked for. */
+  readonly spread: () => number;
   /** Whether the gradients of both matrices hold nothing yet. */
   fresh: boolean;
   readonly breakAt?: () => void;
@@ -110,7 +111,9 @@ export class TrainingStep {
     const loss = this.training.loss({ p, g, rows, step, dead, device: this.device, breakAt });
     const passes = [loss, ...(loss.further ?? [])];
     const totals = passes.map(({ widths }) => passTotals(dSae, widths?.length ?? 1));
-    const run: Run = { p, g, loss, passes, totals, batch: rows, fresh: true, breakAt };
+    let squares: number | undefined;
+    const spread = (): number => (squares ??= squaresAboutMean(target, dOut));
+    const run: Run = { p, g, loss, passes, totals, batch: rows, spread, fresh: true, breakAt };
     if (loss.dead || loss.addBlock) clear(run);
     const blockRows = loss.wholeBatch ? rows : Math.max(1, Math.min(rows, Math.floor(BLOCK_FLOATS / dSae)));
     for (let first = 0; first < rows; first += blockRows) {
@@ -128,14 +131,13 @@ export class TrainingStep {
     if (this.shape.applyBDecToInput)
       for (const bias of new Set(passes.map((pass) => pass.bias ?? g.b_enc))) subtractInputGradient(p, g, bias);
     const squaredError = totals[0].squaredErrors.at(-1)!;
-    const spread = squaresAboutMean(target, dOut);
     return {
       loss: squaredError / rows + terms.added,
       mse: squaredError / rows,
       l1: terms.l1 ?? 0,
       aux: terms.aux ?? 0,
       l0: totals[0].firing / rows,
-      explainedVariance: spread > 0 ? 1 - squaredError / spread : NaN,
+      explainedVariance: spread() > 0 ? 1 - squaredError / spread() : NaN,
       fired: totals[0].fired,
     };
   }
@@ -153,6 +155,7 @@ export class TrainingStep {
       shift: this.shape.applyBDecToInput ? p.b_dec : undefined,
       prefixes: widths.length,
       room: fires.kind === 'batch' ? 2 * fires.count : Math.ceil(1.5 * this.before.perRow * part.rows),
+      meanwhile: run.spread,
     });
     const entries = found && this.kept(fires, found, scale);
     if (!entries || entries.indptr[part.rows] > this.denseShare * part.rows * p.dSae) return false;
@@ -315,18 +318,46 @@ function gatherColumns({ rows, z }: Block, dSae: number, features: Int32Array): 
 
 /** The encoder sees x − b_dec: its gradient reaches b_dec as −Σ_f Σ_b dL/dz · W_enc row. */
 function subtractInputGradient(p: Parameters, g: Parameters, bias: Float32Array): void {
-  const sum = new Float64Array(p.dIn);
-  for (let f = 0; f < p.dSae; f++) {
+  const { dIn, dSae, W_encT } = p;
+  const sum = new Float64Array(dIn);
+  for (let f = 0; f < dSae; f++) {
     const weight = bias[f];
-    if (weight !== 0) for (let j = 0; j < p.dIn; j++) sum[j] += weight * p.W_encT[f * p.dIn + j];
+    if (weight !== 0) for (let j = 0, at = f * dIn; j < dIn; j++, at++) sum[j] += weight * W_encT[at];
   }
-  for (let j = 0; j < p.dIn; j++) g.b_dec[j] -= sum[j];
+  for (let j = 0; j < dIn; j++) g.b_dec[j] -= sum[j];
 }
 
-/** Σ (x − column mean)². */
+/**
+ * Σ (x − column mean)², as that of the differences to the first row less what their means make: at most as many digits are
+ * lost as the number of rows has, and equal rows give 0.
+ */
 export function squaresAboutMean(x: Float32Array, d: number): number {
-  const mean = columnMeans(matrix(x.length / d, d, x));
-  let sum = 0;
-  for (let at = 0; at < x.length;) for (let j = 0; j < d; j++, at++) sum += (x[at] - mean[j]) ** 2;
-  return sum;
+  const origin = Float64Array.from(x.subarray(0, d));
+  const sums = new Float64Array(d);
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let at = 0;
+  // Four sums at a time, so that none waits for the one before.
+  for (; at + 4 * d <= x.length; at += 4 * d) {
+    const [p, q, r] = [at + d, at + 2 * d, at + 3 * d];
+    for (let j = 0; j < d; j++) {
+      const c = origin[j];
+      const e0 = x[at + j] - c;
+      const e1 = x[p + j] - c;
+      const e2 = x[q + j] - c;
+      const e3 = x[r + j] - c;
+      s0 += e0 * e0;
+      s1 += e1 * e1;
+      s2 += e2 * e2;
+      s3 += e3 * e3;
+      sums[j] += e0 + e1 + (e2 + e3);
+    }
+  }
+  for (; at < x.length; at += d)
+    for (let j = 0; j < d; j++) {
+      const e = x[at + j] - origin[j];
+      s0 += e * e;
+      sums[j] += e;
+    }
+  const rows = x.length / d;
+  return sums.reduce((left, sum) => left - (sum * sum) / rows, s0 + s1 + s2 + s3);
 }

@@ -5,7 +5,7 @@ import { Random } from '#kernel/compute/random.js';
 import { adamUpdate, clipFactor, gradientNorm } from '#kernel/sae/adam.js';
 import { parameterCount, parameters } from '#kernel/sae/parameters.js';
 import { trainingOf } from '#kernel/sae/architectures/trained.js';
-import { TrainingStep } from '#kernel/sae/step.js';
+import { squaresAboutMean, TrainingStep } from '#kernel/sae/step.js';
 
 /** A loss: architecture and the options of its own that matter here. */
 interface StepShape {
@@ -290,3 +290,20 @@ describe('dead features of a topk SAE', () => {
     expect(await revived(1)).toBeGreaterThan(0);
   });
 });
+
+it.each([1, 5, 4096])(
+  'squares about the mean of %i rows agree with two passes, far from 0 and with one far off',
+  (n) => {
+    const d = 3;
+    const x = new Random(2).normals(new Float32Array(n * d)).map((value, at) => value + 1000 * (at % d));
+    x[0] = 1e4;
+    const columns = [0, 1, 2].map((j) => Array.from({ length: n }, (_, i) => x[i * d + j]));
+    const squares = columns.map((column) => {
+      const mean = column.reduce((sum, value) => sum + value, 0) / n;
+      return column.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    });
+    const two = squares.reduce((sum, square) => sum + square, 0);
+    expect(Math.abs(squaresAboutMean(x, d) - two)).toBeLessThanOrEqual(1e-11 * two);
+    expect(squaresAboutMean(new Float32Array(n).fill(0.1), 1)).toBe(0);
+  },
+);

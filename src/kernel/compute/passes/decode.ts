@@ -28,8 +28,12 @@ export function decode(memory: SharedMemory, p: DecodeParameters): Phase {
         else if (p.bias) for (let at = 0; at < error.length; at += p.bias.length) error.set(p.bias, at);
         addFeatures(bench, p, l, first, last);
       });
-      const target = bench.target.subarray(first * p.shape.dOut, last * p.shape.dOut);
-      errors.forEach((error, l) => subtract(error, target, bench.squares, l * p.shape.rows + first, p.shape.dOut));
+      const { rows, dOut } = p.shape;
+      const { kernels, target, squares } = bench;
+      errors.forEach(({ byteOffset }, l) => {
+        const at = squares.byteOffset + 8 * (l * rows + first);
+        kernels.subtract(byteOffset, target.byteOffset + 4 * first * dOut, last - first, dOut, at);
+      });
       if (p.weight !== undefined) scaleErrors(bench, p.shape, errors, piece, p.weight);
     },
   };
@@ -63,19 +67,6 @@ function addFeatures(bench: Bench, { shape, widths }: DecodeParameters, l: numbe
   }
 }
 
-/** error −= target; Σ error² of every row into `squares` from `at`. */
-function subtract(error: Float32Array, target: Float32Array, squares: Float64Array, at: number, d: number): void {
-  for (let from = 0; from < error.length; from += d, at++) {
-    let sum = 0;
-    for (let j = from; j < from + d; j++) {
-      const e = error[j] - target[j];
-      error[j] = e;
-      sum += e * e;
-    }
-    squares[at] = sum;
-  }
-}
-
 /** Errors times `weight`, the sums of their columns, and then to each the gradients of all longer prefixes. */
 function scaleErrors(
   bench: Bench,
@@ -91,7 +82,7 @@ function scaleErrors(
     const longer = errors.at(l + 1);
     const columns = bench.columns.subarray((l * pieces + piece) * dOut, (l * pieces + piece + 1) * dOut);
     columns.fill(0);
-    for (let at = 0; at < error.length;) for (let j = 0; j < dOut; j++, at++) columns[j] += error[at] *= weight;
+    bench.kernels.scale(error.byteOffset, error.length / dOut, dOut, weight, columns.byteOffset);
     if (longer && l + 1 < errors.length) for (let at = 0; at < error.length; at++) error[at] += longer[at];
   }
 }

@@ -174,6 +174,96 @@
         (local.set $rows (i32.add (local.get $rows) (local.get $all)))
         (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br $row))))
+  ;; Rows of x, d wide, minus those of y; squares[i] = the sum of the squares of row i in float64, of four sums that take every fourth
+  ;; column each, (s0 + s1) + (s2 + s3), the last columns after them.
+  (func
+    (export "subtract") (param $x i32) (param $y i32) (param $rows i32) (param $d i32) (param $squares i32)
+    (local $end i32) (local $fours i32) (local $v v128) (local $a v128) (local $low v128) (local $high v128)
+    (local $f f32) (local $sum f64)
+    (block $done
+      (loop $row
+        (br_if $done (i32.eqz (local.get $rows)))
+        (local.set $fours (i32.add (local.get $x) (i32.shl (i32.and (local.get $d) (i32.const -4)) (i32.const 2))))
+        (local.set $end (i32.add (local.get $x) (i32.shl (local.get $d) (i32.const 2))))
+        (local.set $low (v128.const i32x4 0 0 0 0))
+        (local.set $high (local.get $low))
+        (block $filled
+          (loop $four
+            (br_if $filled (i32.ge_u (local.get $x) (local.get $fours)))
+            (local.set $v (f32x4.sub (v128.load (local.get $x)) (v128.load (local.get $y))))
+            (v128.store (local.get $x) (local.get $v))
+            (local.set $a (f64x2.promote_low_f32x4 (local.get $v)))
+            (local.set $low (f64x2.add (local.get $low) (f64x2.mul (local.get $a) (local.get $a))))
+            (local.set $a (f64x2.promote_low_f32x4 (call $upper (local.get $v))))
+            (local.set $high (f64x2.add (local.get $high) (f64x2.mul (local.get $a) (local.get $a))))
+            (local.set $x (i32.add (local.get $x) (i32.const 16)))
+            (local.set $y (i32.add (local.get $y) (i32.const 16)))
+            (br $four)))
+        (local.set $sum
+          (f64.add
+            (f64.add (f64x2.extract_lane 0 (local.get $low)) (f64x2.extract_lane 1 (local.get $low)))
+            (f64.add (f64x2.extract_lane 0 (local.get $high)) (f64x2.extract_lane 1 (local.get $high)))))
+        (block $filled
+          (loop $one
+            (br_if $filled (i32.ge_u (local.get $x) (local.get $end)))
+            (local.set $f (f32.sub (f32.load (local.get $x)) (f32.load (local.get $y))))
+            (f32.store (local.get $x) (local.get $f))
+            (local.set $sum
+              (f64.add
+                (local.get $sum)
+                (f64.mul (f64.promote_f32 (local.get $f)) (f64.promote_f32 (local.get $f)))))
+            (local.set $x (i32.add (local.get $x) (i32.const 4)))
+            (local.set $y (i32.add (local.get $y) (i32.const 4)))
+            (br $one)))
+        (f64.store (local.get $squares) (local.get $sum))
+        (local.set $squares (i32.add (local.get $squares) (i32.const 8)))
+        (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
+        (br $row))))
+  ;; Rows of x, d wide, times weight, rounded once; their sums by column, before rounding, are added to columns.
+  (func
+    (export "scale") (param $x i32) (param $rows i32) (param $d i32) (param $weight f64) (param $columns i32)
+    (local $end i32) (local $fours i32) (local $to i32) (local $w v128) (local $low v128) (local $high v128)
+    (local $v f64)
+    (local.set $w (f64x2.splat (local.get $weight)))
+    (block $done
+      (loop $row
+        (br_if $done (i32.eqz (local.get $rows)))
+        (local.set $fours (i32.add (local.get $x) (i32.shl (i32.and (local.get $d) (i32.const -4)) (i32.const 2))))
+        (local.set $end (i32.add (local.get $x) (i32.shl (local.get $d) (i32.const 2))))
+        (local.set $to (local.get $columns))
+        (block $filled
+          (loop $four
+            (br_if $filled (i32.ge_u (local.get $x) (local.get $fours)))
+            (local.set $low (v128.load (local.get $x)))
+            (local.set $high (f64x2.mul (local.get $w) (f64x2.promote_low_f32x4 (call $upper (local.get $low)))))
+            (local.set $low (f64x2.mul (local.get $w) (f64x2.promote_low_f32x4 (local.get $low))))
+            (v128.store (local.get $to) (f64x2.add (v128.load (local.get $to)) (local.get $low)))
+            (v128.store offset=16
+              (local.get $to)
+              (f64x2.add (v128.load offset=16 (local.get $to)) (local.get $high)))
+            (v128.store
+              (local.get $x)
+              (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23
+                (f32x4.demote_f64x2_zero (local.get $low))
+                (f32x4.demote_f64x2_zero (local.get $high))))
+            (local.set $x (i32.add (local.get $x) (i32.const 16)))
+            (local.set $to (i32.add (local.get $to) (i32.const 32)))
+            (br $four)))
+        (block $filled
+          (loop $one
+            (br_if $filled (i32.ge_u (local.get $x) (local.get $end)))
+            (local.set $v (f64.mul (local.get $weight) (f64.promote_f32 (f32.load (local.get $x)))))
+            (f64.store (local.get $to) (f64.add (f64.load (local.get $to)) (local.get $v)))
+            (f32.store (local.get $x) (f32.demote_f64 (local.get $v)))
+            (local.set $x (i32.add (local.get $x) (i32.const 4)))
+            (local.set $to (i32.add (local.get $to) (i32.const 8)))
+            (br $one)))
+        (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
+        (br $row))))
+  ;; The last two numbers of x, twice.
+  (func $upper
+    (param $x v128) (result v128)
+    (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $x) (local.get $x)))
   ;; Where the row of entry e begins, of the last entry where e is beyond it.
   (func $rowOf
     (param $which i32) (param $e i32) (param $end i32) (param $width i32) (result i32)

@@ -103,6 +103,8 @@ export type PassViews = Views<ReturnType<typeof passFields>>;
 interface Kernels {
   gather(n: number, p: number, which: number, weights: number, from: number, d: number, to: number): void;
   dots(n: number, p: number, which: number, from: number, d: number, rows: number, out: number): void;
+  subtract(x: number, y: number, rows: number, d: number, squares: number): void;
+  scale(x: number, rows: number, d: number, weight: number, columns: number): void;
 }
 export const kernelsOf = exportsOf<Kernels>(KERNELS);
 

@@ -134,10 +134,12 @@ function tanhLoss({ p, g, rows }: TrainingBatch, lambda: number, scale: number):
 
 /** Adds gradients on decoder norms, toNorm · W/‖W‖ (0 for a zero row), to those of the decoder rows. */
 export function addNormGradient(p: Parameters, g: Parameters, norms: Float64Array, toNorm: Float64Array): void {
-  for (let f = 0; f < p.dSae; f++) {
+  const { dSae, dOut, W_dec } = p;
+  const to = g.W_dec;
+  for (let f = 0; f < dSae; f++) {
     if (toNorm[f] === 0 || norms[f] === 0) continue;
     const factor = toNorm[f] / norms[f];
-    for (let j = f * p.dOut; j < (f + 1) * p.dOut; j++) g.W_dec[j] += factor * p.W_dec[j];
+    for (let j = f * dOut; j < (f + 1) * dOut; j++) to[j] += factor * W_dec[j];
   }
 }
 

@@ -28,7 +28,7 @@ import type { World } from '../types.js';
 import { couplingAt, couplingGradient, reconstructionGradient, tied } from './mfrGradients.js';
 
 /** Bumped when the same options give other SAEs. */
-export const MFR_VERSION = 2;
+export const MFR_VERSION = 3;
 
 export const MFR = {
   saes: whole({ doc: 'SAEs side by side.', min: 1, usual: 2 }),
