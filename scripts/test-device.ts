@@ -20,7 +20,7 @@ import { DeviceNorms } from '#kernel/compute/shuffledNormsOnDevice.js';
 import { DeviceDecoder } from '#kernel/sae/decodeOnDevice.js';
 import { TensorRuns } from '#kernel/sae/evaluatedRuns.js';
 import { runsOn } from '#kernel/sae/evaluatedRunsOnDevice.js';
-import { DeviceEncoder } from '#kernel/sae/encodeOnDevice.js';
+import { deviceEncoder } from '#kernel/sae/deviceEncoders.js';
 import { trainSae } from '#kernel/sae/train.js';
 import { deviceBundle } from '#test/kit/deviceBundle.js';
 import {
@@ -94,7 +94,7 @@ async function floats(device: GraphDevice): Promise<Found> {
 async function encoding(device: GraphDevice, name: string): Promise<Found> {
   const sae = saeOfKind(saeKinds(sizes.dSae)[name], sizes.dIn, sizes.dSae);
   const x = oddRows(sizes.rows, sizes.dIn);
-  const got = await new DeviceEncoder(device, sae).encode({ rows: x.rows, x });
+  const got = await deviceEncoder(device, sae).encode({ rows: x.rows, x });
   const { support, error } = compareEntries(got, sae.encode(x));
   const figures = `support ${(100 * support).toFixed(3)} % of ${100 * SUPPORT} %, values ${within(error, VALUE)}`;
   return { ok: support >= SUPPORT && error <= VALUE, figures };

@@ -1,6 +1,8 @@
 /** What a device is compared on with the cpu device: SAEs of every architecture, models of every family, and how near they come. */
 import { matrix, type Matrix } from '#kernel/compute/matrix.js';
+import { transposed } from '#kernel/compute/gemm.js';
 import { Random } from '#kernel/compute/random.js';
+import { rowNorms } from '#kernel/compute/rows.js';
 import type { ShuffledProduct } from '#kernel/compute/shuffledNorms.js';
 import type { SparseRows } from '#kernel/compute/sparse.js';
 import { aroundSides } from '#kernel/crosscoder/run.js';
@@ -42,6 +44,10 @@ export function saeKinds(features: number): Record<string, Partial<SaeConfig>> {
     matryoshka: { architecture: 'matryoshka_batchtopk', rescaleActsByDecoderNorm: true },
     gated: { architecture: 'gated' },
     transcoder: { architecture: 'transcoder', transcoder: true, applyBDecToInput: false, dOut: 10 },
+    matching_pursuit: {
+      architecture: 'matching_pursuit',
+      pursuit: { residualThreshold: 0.5, maxIterations: 2 * k, stopOnDuplicateSupport: true },
+    },
   };
 }
 
@@ -58,8 +64,17 @@ export function saeOfKind(config: Partial<SaeConfig>, dIn: number, dSae: number,
     b_dec: random(dOut, 0.3),
   };
   if (/jumprelu|batchtopk/.test(architecture)) weights.threshold = random(dSae).map((v) => 0.4 + 0.5 * Math.abs(v));
+  if (architecture === 'matching_pursuit') pursue(weights);
   if (architecture === 'gated') Object.assign(weights, { r_mag: random(dSae, 0.2), b_mag: random(dSae, 0.3) });
   return saeOf(weights, { ...config, dIn });
+}
+
+/** Decoder rows of norm 1, which are the encoder's too. */
+function pursue({ W_dec, W_enc, b_enc }: SaeWeights): void {
+  const norms = rowNorms(W_dec);
+  W_dec.data.forEach((v, at) => (W_dec.data[at] = v / norms[Math.floor(at / W_dec.cols)]));
+  W_enc.data.set(transposed(W_dec.data, W_dec.rows, W_dec.cols));
+  b_enc.fill(0);
 }
 
 /**

@@ -20,7 +20,7 @@ import { pairTitle } from '../sae/title.js';
 import type { Sae, SaeConfig } from '../sae/types.js';
 import { captureActivations, capturedWidth, type CaptureOptions } from '../models/capture.js';
 import { captureOnDevice, runsOnCpu } from '../models/captureOnDevice.js';
-import { DeviceEncoder, encodesOnDevice } from '../sae/encodeOnDevice.js';
+import { deviceEncoder, encodesOnDevice } from '../sae/deviceEncoders.js';
 import type { KEPT } from '../verb/common.js';
 import { flag, text, whole, type Given } from '../verb/option.js';
 import { density, meanL0 } from './statistics.js';
@@ -208,7 +208,7 @@ async function* encodeOnDevice(
   hook: string,
   capture: CaptureOptions,
 ): AsyncGenerator<SparseRows> {
-  const encoder = new DeviceEncoder(device, sae);
+  const encoder = deviceEncoder(device, sae);
   const width = capturedWidth(model, hook);
   for await (const { firstToken, rows, xs } of captureOnDevice(device, model, tokens, [hook], capture)) {
     const [x] = xs;

@@ -9,7 +9,7 @@ import { matrix, type Matrix } from '../compute/matrix.js';
 import { rowNorms } from '../compute/rows.js';
 import { finishDecoding, requireFeatures } from './encode.js';
 import type { FeatureRange } from './denseGradient.js';
-import { DeviceEncoder, encodesOnDevice } from './encodeOnDevice.js';
+import { deviceEncoder, encodesOnDevice } from './deviceEncoders.js';
 import { reconstruct } from './sae.js';
 import type { EncodedRows, Sae } from './types.js';
 
@@ -137,7 +137,7 @@ export type Reconstruct = (x: Matrix, call?: CallOptions) => Promise<{ features:
 
 /** reconstruct() of an SAE, on the devices given for its two halves. */
 export function reconstructOn(sae: Sae, devices: { encode?: GraphDevice; decode?: GraphDevice }): Reconstruct {
-  const encoder = devices.encode && encodesOnDevice(sae) ? new DeviceEncoder(devices.encode, sae) : undefined;
+  const encoder = devices.encode && encodesOnDevice(sae) ? deviceEncoder(devices.encode, sae) : undefined;
   const decoder = devices.decode && new DeviceDecoder(devices.decode, sae);
   if (!encoder && !decoder) return (x) => Promise.resolve(reconstruct(sae, x));
   return async (x, call) => {

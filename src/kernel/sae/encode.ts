@@ -104,16 +104,19 @@ function originOf({ weights }: Decoding, x: Matrix, { scale, shift }: RowOrigin)
   };
 }
 
+/** x̃ of normalised rows. */
+export function encoderInput({ config, weights }: Decoding, x: Float32Array): Float32Array {
+  if (!config.applyBDecToInput) return x;
+  const input = new Float32Array(x.length);
+  for (let at = 0; at < x.length;) for (let j = 0; j < config.dIn; j++, at++) input[at] = x[at] - weights.b_dec[j];
+  return input;
+}
+
 /** x̃ · W_enc of one block of rows, into `out`; returns x̃. */
-function product({ config, weights }: Coder, x: Float32Array, rows: number, out: Float32Array): Float32Array {
-  const { dIn, dSae } = config;
-  const { W_enc, b_dec } = weights;
-  let input = x;
-  if (config.applyBDecToInput) {
-    input = new Float32Array(x.length);
-    for (let i = 0, at = 0; i < rows; i++) for (let j = 0; j < dIn; j++, at++) input[at] = x[at] - b_dec[j];
-  }
-  gemm(input, W_enc.data, rows, dSae, dIn, { out });
+function product(coder: Coder, x: Float32Array, rows: number, out: Float32Array): Float32Array {
+  const { dIn, dSae } = coder.config;
+  const input = encoderInput(coder, x);
+  gemm(input, coder.weights.W_enc.data, rows, dSae, dIn, { out });
   return input;
 }
 

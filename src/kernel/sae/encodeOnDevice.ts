@@ -36,11 +36,18 @@ interface Entries {
   sizes: Float32Array;
 }
 
-/** Whether the device can encode with this SAE. */
-export const encodesOnDevice = (sae: Sae): boolean => architectureOf(sae.config.architecture).onDevice !== undefined;
+/** An SAE on a device. */
+export interface RowsEncoder {
+  /**
+   * What fires, as sae.encode gives it, and Σ|x| of each row, which is not finite where x is not; then nothing of what
+   * fires may be read.
+   * @throws DeviceMemoryError where not even one row fits, DeviceLostError
+   */
+  encode(rows: DeviceRows, call?: CallOptions): Promise<SparseRows & { sizes: Float32Array }>;
+}
 
 /** An SAE on a device: its weights go there at the first call and stay (Uploads). */
-export class DeviceEncoder {
+export class DeviceEncoder implements RowsEncoder {
   readonly #onDevice: OnDevice;
   readonly #program: EncodeProgram;
   readonly #tiles: readonly Tile[];
@@ -65,10 +72,6 @@ export class DeviceEncoder {
     this.#entries = Math.min(widest, config.k ? 2 * config.k : FIRST_ENTRIES);
   }
 
-  /**
-   * What fires, as sae.encode gives it, and Σ|x| of each row, which is not finite where x is not.
-   * @throws DeviceMemoryError where not even one row fits, DeviceLostError
-   */
   async encode({ rows, x }: DeviceRows, { signal }: CallOptions = {}): Promise<SparseRows & { sizes: Float32Array }> {
     const blocks: Entries[][] = [];
     for (let first = 0; first < rows;) {

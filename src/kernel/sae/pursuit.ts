@@ -11,6 +11,7 @@
  * in float64, in one order, and rounded to float32; of equal ones the first is taken. Products of matrices, which round as
  * they like, only say which features may be the largest: the same are taken wherever they are computed.
  */
+import type { RowEntries } from '../compute/entries/firing.js';
 import { gemm } from '../compute/gemm.js';
 import { matrix } from '../compute/matrix.js';
 import { rowNorms } from '../compute/rows.js';
@@ -189,8 +190,23 @@ function gathered(from: Float32Array, rows: readonly number[], width: number): F
 }
 
 /** One row's features, ascending, each once with the sum of its values. */
-export function summed(features: readonly number[], values: readonly number[]): Array<[number, number]> {
+function summed(features: readonly number[], values: readonly number[]): Array<[number, number]> {
   const sums = new Map<number, number>();
   features.forEach((f, t) => sums.set(f, Math.fround((sums.get(f) ?? 0) + values[t])));
   return [...sums].sort(([a], [b]) => a - b);
+}
+
+/** The features of each row, ascending, each once with the sum of its values. */
+export function entriesOf({ features, values }: Taken): RowEntries & { indptr: Uint32Array } {
+  const rows = features.length;
+  const fired = features.map((of, i) => summed(of, values[i]));
+  const indptr = new Uint32Array(rows + 1);
+  fired.forEach((of, i) => (indptr[i + 1] = indptr[i] + of.length));
+  const all = fired.flat();
+  return {
+    rows,
+    indptr,
+    features: Int32Array.from(all, ([f]) => f),
+    values: Float32Array.from(all, ([, value]) => value),
+  };
 }

@@ -25,6 +25,13 @@ const bestProgram: Program = {
   },
 };
 
+interface OnDevice {
+  breakAt?: () => void;
+  bufferFloats?: number;
+  /** The decoder, where it is there already. */
+  W_dec?: DeviceTensor;
+}
+
 /**
  * The pursuit of some rows.
  * @throws DeviceMemoryError where not even one row fits, DeviceLostError
@@ -33,12 +40,12 @@ export async function pursuedOnDevice(
   device: GraphDevice,
   given: PursuitInput,
   o: Pursuit,
-  { breakAt, bufferFloats = BUFFER_FLOATS }: { breakAt?: () => void; bufferFloats?: number } = {},
+  { breakAt, bufferFloats = BUFFER_FLOATS, ...there }: OnDevice = {},
 ): Promise<Taken> {
   const { decoder, dIn, dSae, rows } = given;
-  let W_dec: DeviceTensor | undefined;
+  let own: DeviceTensor | undefined;
   try {
-    W_dec = await device.upload(decoder, [dSae, dIn]);
+    const W_dec = there.W_dec ?? (own = await device.upload(decoder, [dSae, dIn]));
     const products = new Products(device, W_dec, Math.min(rows, bufferFloats / Math.max(dIn, dSae)), given);
     const running = pursuit(given, o);
     for (let next = running.next(); ; next = running.next(await products.best(next.value, breakAt)))
@@ -46,13 +53,13 @@ export async function pursuedOnDevice(
   } catch (error) {
     throw error instanceof DeviceMemoryError ? tooLarge(given, error) : error;
   } finally {
-    if (W_dec) device.free(W_dec);
+    if (own) device.free(own);
   }
 }
 
 const tooLarge = ({ dIn, dSae }: PursuitInput, error: DeviceMemoryError): DeviceMemoryError =>
   new DeviceMemoryError(
-    `the products of a pursuit over ${dSae} features of width ${dIn} need about ${formatBytes(4 * dIn * dSae)} on the device, and ${formatBytes(4 * (dIn + dSae))} for each row of a block: ${error.message}. Train fewer features, or on the cpu device`,
+    `the products of a pursuit over ${dSae} features of width ${dIn} need about ${formatBytes(4 * dIn * dSae)} on the device, and ${formatBytes(4 * (dIn + dSae))} for each row of a block: ${error.message}. Take fewer features, or the cpu device`,
     { cause: error },
   );
 

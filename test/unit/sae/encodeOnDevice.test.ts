@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { initDevice } from '#kernel/compute/device.js';
 import { matrix } from '#kernel/compute/matrix.js';
 import { ARCHITECTURES } from '#kernel/sae/architectures/index.js';
-import { DeviceEncoder, encodesOnDevice } from '#kernel/sae/encodeOnDevice.js';
+import { deviceEncoder, encodesOnDevice } from '#kernel/sae/deviceEncoders.js';
 import type { Sae, SaeConfig } from '#kernel/sae/types.js';
 import { compareEntries, oddRows, saeKinds, saeOfKind } from '#test/kit/deviceCases.js';
 import { onEachDevice } from '#test/kit/devices.js';
@@ -21,32 +21,36 @@ onEachDevice('encoding', (device) => {
     expect(wanted.values.length).toBeGreaterThan(ROWS);
     // Whole, and in blocks of some rows and tiles of some features.
     for (const floats of [undefined, 24 * 40]) {
-      const got = await new DeviceEncoder(device(), sae, floats).encode({ rows: ROWS, x });
+      const got = await deviceEncoder(device(), sae, floats).encode({ rows: ROWS, x });
       expect(got).toMatchObject({ rows: ROWS, cols: F });
       expect(compareEntries(got, wanted).support).toBe(1);
       expect(compareEntries(got, wanted).error).toBeLessThan(1e-5);
       expect(got.indices).toEqual(wanted.indices);
+      // Its products alone are made there.
+      if (config.pursuit) expect(got.values).toEqual(wanted.values);
     }
   });
 
-  it('takes rows that lie on the device, says where they are not finite, and encodes none', async () => {
-    const sae = make({ architecture: 'topk', k: 5 });
-    const encoder = new DeviceEncoder(device(), sae);
-    const bad = x.data.slice();
-    bad[4 * D + 2] = NaN;
-    const there = await device().upload(bad, [ROWS, D]);
-    const got = await encoder.encode({ rows: ROWS, x: there });
-    device().free(there);
-    expect([...got.sizes].map(Number.isFinite)).toEqual(Array.from({ length: ROWS }, (_, i) => i !== 4));
-    const none = await encoder.encode({ rows: 0, x: matrix(0, D) });
-    expect([none.rows, none.indptr.length, none.values.length]).toEqual([0, 1, 0]);
-  });
+  it.each(['topk', 'matching_pursuit'])(
+    'takes rows that lie on the device, says where they are not finite, and encodes none: %s',
+    async (kind) => {
+      const encoder = deviceEncoder(device(), make(saeKinds(F)[kind]));
+      const bad = x.data.slice();
+      bad[4 * D + 2] = NaN;
+      const there = await device().upload(bad, [ROWS, D]);
+      const got = await encoder.encode({ rows: ROWS, x: there });
+      device().free(there);
+      expect([...got.sizes].map(Number.isFinite)).toEqual(Array.from({ length: ROWS }, (_, i) => i !== 4));
+      const none = await encoder.encode({ rows: 0, x: matrix(0, D) });
+      expect([none.rows, none.indptr.length, none.values.length]).toEqual([0, 1, 0]);
+    },
+  );
 });
 
 describe('architectures', () => {
   it('have a graph each, but the decoder alone and matching pursuit, whose steps follow each other', () => {
     const without = ARCHITECTURES.filter((a) => !('onDevice' in a && a.onDevice)).map(({ name }) => name);
     expect(without).toEqual(['matching_pursuit', 'decoder']);
-    expect(encodesOnDevice(make({}))).toBe(true);
+    for (const kind of ['standard', 'matching_pursuit']) expect(encodesOnDevice(make(saeKinds(F)[kind]))).toBe(true);
   });
 });

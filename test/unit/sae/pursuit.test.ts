@@ -98,7 +98,7 @@ describe('a pursuit', () => {
       },
     };
     await expect(pursuedOnDevice(device as unknown as GraphDevice, levelRows(), TO_THE_END)).rejects.toThrow(
-      /^the products of a pursuit over 160 features of width 48 need about [\d.]+ kB on the device, and 832 bytes for each row of a block: no room\. Train fewer features, or on the cpu device$/,
+      /^the products of a pursuit over 160 features of width 48 need about [\d.]+ kB on the device, and 832 bytes for each row of a block: no room\. Take fewer features, or the cpu device$/,
     );
     expect(asked).toEqual([40, 20, 10, 5, 3, 2, 1]);
   });

@@ -10,9 +10,8 @@ import { transposed } from '../../compute/gemm.js';
 import { matrix } from '../../compute/matrix.js';
 import { flag, real, whole, type Given } from '../../verb/option.js';
 import { inPieces, type DecodedBlock } from '../block.js';
-import { candidatesHere, pursuit, summed, type Pursuit, type PursuitInput, type Taken } from '../pursuit.js';
+import { candidatesHere, entriesOf, pursuit, type Pursuit, type PursuitInput, type Taken } from '../pursuit.js';
 import { pursuedOnDevice } from '../pursuitOnDevice.js';
-import type { RowEntries } from '../../compute/entries/firing.js';
 import { indexArray } from './select.js';
 import type { BatchLoss, TrainedArchitecture, TrainingBatch, TrainingRun } from './training.js';
 
@@ -51,19 +50,11 @@ export const matchingPursuit: TrainedArchitecture<'matching_pursuit', typeof OPT
     const pieces = pursuedHere(given, config.pursuit!);
     let piece = pieces.next();
     while (!piece.done) piece = pieces.next();
-    const { features, values } = piece.value;
-    const fired = features.map((of, i) => summed(of, values[i]));
-    const total = fired.reduce((sum, of) => sum + of.length, 0);
-    const entries = { indices: indexArray(dSae, total), values: new Float32Array(total) };
-    let at = 0;
-    fired.forEach((of, i) => {
-      counts[i] = of.length;
-      for (const [f, value] of of) {
-        entries.indices[at] = f;
-        entries.values[at++] = value;
-      }
-    });
-    return entries;
+    const { indptr, features, values } = entriesOf(piece.value);
+    for (let i = 0; i < rows; i++) counts[i] = indptr[i + 1] - indptr[i];
+    const indices = indexArray(dSae, features.length);
+    indices.set(features);
+    return { indices, values };
   },
   saved: {
     saelens: {
@@ -140,20 +131,6 @@ async function breathing<T>(pieces: Generator<void, T>, breakAt: (() => void) | 
     await breathe();
     breakAt?.();
   }
-}
-
-function entriesOf({ features, values }: Taken): RowEntries {
-  const rows = features.length;
-  const fired = features.map((of, i) => summed(of, values[i]));
-  const indptr = new Uint32Array(rows + 1);
-  fired.forEach((of, i) => (indptr[i + 1] = indptr[i] + of.length));
-  const all = fired.flat();
-  return {
-    rows,
-    indptr,
-    features: Int32Array.from(all, ([f]) => f),
-    values: Float32Array.from(all, ([, value]) => value),
-  };
 }
 
 /** Adds to g what passes through the values of the steps; v e for the rows and Σ e for b_dec are the decoder's own. */
