@@ -1,4 +1,7 @@
-/** Labels of the elements of a cover, in order: large ones by distances in the workers, the rest on this thread. */
+/**
+ * Labels of the elements of a cover, in order: large ones by distances in the workers, those whose distances do not fit
+ * memory without them, the rest on this thread.
+ */
 import { checkAborted, type CallOptions } from '../compute/call.js';
 import { labelsOfDistances } from '../compute/clustering/labels.js';
 import { memoryBudget } from '../compute/memory.js';
@@ -6,6 +9,7 @@ import { pool, runTask } from '../compute/pool.js';
 import type { Clusterer } from './cluster.js';
 import type { Cover } from './cover.js';
 import { dbscan } from './dbscan.js';
+import { hdbscanOfRows } from './largeElements.js';
 import { pairDistances, type KeptDistances } from './pairDistances.js';
 import type { NeighbourCache } from './pairs.js';
 
@@ -64,6 +68,11 @@ export async function* labelElements(
       if (rule.kind === 'dbscan') {
         const labels = (await neighbours?.labels(ids, rule.minSamples, call)) ?? (await dbscan(space, ids, rule, call));
         yield { element, ids, labels };
+        continue;
+      }
+      if (rule.kind === 'hdbscan' && 8 * m * m > memoryBudget()) {
+        while (queue.length > 0) yield await first();
+        yield { element, ids, labels: await hdbscanOfRows(space, ids, rule, call) };
         continue;
       }
       const held = m < IN_WORKER ? 0 : 8 * m * m;

@@ -10,6 +10,7 @@ import { coverOf } from '#kernel/mapper/cover.js';
 import { keplerGraph } from '#kernel/mapper/exports.js';
 import { mapperGraph } from '#kernel/mapper/graph.js';
 import { isomap } from '#kernel/mapper/isomap.js';
+import { hdbscanOfRows } from '#kernel/mapper/largeElements.js';
 import type { ClustererSpec } from '#kernel/mapper/options.js';
 
 type Metric = 'cosine' | 'euclidean';
@@ -94,6 +95,10 @@ describe('HDBSCAN', () => {
     async ({ data, labels: expected, ...rest }) => {
       const found = await labels(data, { kind: 'hdbscan', ...rest });
       expect(Array.from(found)).toEqual(canonical(expected));
+      const x = points(data);
+      const { space } = openClusterer(x, { kind: 'hdbscan', ...rest }, undefined);
+      const all = Int32Array.from({ length: x.rows }, (_, i) => i);
+      expect(await hdbscanOfRows(space, all, { ...rest, allowSingleCluster: false }, {}), 'without').toEqual(found);
     },
   );
 });

@@ -25,32 +25,78 @@ function sorted(a: Int32Array, b: Int32Array, heights: Float64Array): Merges {
   };
 }
 
-/** The minimum spanning tree by Prim's method, edges by length: m × m symmetric distances. */
-export function minimumSpanningTree(distances: Float64Array, m: number): Merges {
-  const a = new Int32Array(Math.max(0, m - 1));
-  const b = new Int32Array(a.length);
-  const heights = new Float64Array(a.length);
-  const near = new Float64Array(m).fill(Infinity);
-  const from = new Int32Array(m);
-  const inside = new Uint8Array(m);
-  for (let at = 0, e = 0; e < a.length; e++) {
+/**
+ * The minimum spanning tree by Prim's method: `take` is called m − 1 times with the distances of point `at` to those that
+ * are not in the tree yet.
+ */
+export class SpanningTree {
+  /** The point that came into the tree last. */
+  at = 0;
+  readonly #a: Int32Array;
+  readonly #b: Int32Array;
+  readonly #heights: Float64Array;
+  readonly #near: Float64Array;
+  readonly #from: Int32Array;
+  readonly #inside: Uint8Array;
+  #edges = 0;
+
+  constructor(m: number) {
+    this.#a = new Int32Array(Math.max(0, m - 1));
+    this.#b = new Int32Array(this.#a.length);
+    this.#heights = new Float64Array(this.#a.length);
+    this.#near = new Float64Array(m).fill(Infinity);
+    this.#from = new Int32Array(m);
+    this.#inside = new Uint8Array(m);
+  }
+
+  get whole(): boolean {
+    return this.#edges === this.#a.length;
+  }
+
+  /** @param distance of point `at` to point j; any number of at least `below` where it is no smaller than that */
+  take(distance: (j: number, below: number) => number): void {
+    const [near, from, inside, { at }] = [this.#near, this.#from, this.#inside, this];
     inside[at] = 1;
     let next = -1;
-    for (let j = 0; j < m; j++) {
+    for (let j = 0; j < near.length; j++) {
       if (inside[j]) continue;
-      const d = distances[at * m + j];
+      const d = distance(j, near[j]);
       if (d < near[j]) {
         near[j] = d;
         from[j] = at;
       }
       if (next < 0 || near[j] < near[next]) next = j;
     }
-    a[e] = from[next];
-    b[e] = next;
-    heights[e] = near[next];
-    at = next;
+    this.#a[this.#edges] = from[next];
+    this.#b[this.#edges] = next;
+    this.#heights[this.#edges++] = near[next];
+    this.at = next;
   }
-  return sorted(a, b, heights);
+
+  /** Point `at` and the `count` − 1 points outside, or somewhat fewer, that are nearest to the tree: those that come soon. */
+  soon(count: number): Int32Array {
+    const outside = this.#near.filter((_, j) => !this.#inside[j] && j !== this.at).sort();
+    const limit = outside[Math.min(count - 1, outside.length) - 1] ?? -1;
+    const found = [this.at];
+    for (let j = 0; j < this.#near.length && found.length < count; j++)
+      if (!this.#inside[j] && j !== this.at && this.#near[j] <= limit) found.push(j);
+    return Int32Array.from(found);
+  }
+
+  /** Its edges by length. */
+  merges(): Merges {
+    return sorted(this.#a, this.#b, this.#heights);
+  }
+}
+
+/** The minimum spanning tree of m × m symmetric distances, edges by length. */
+export function minimumSpanningTree(distances: Float64Array, m: number): Merges {
+  const tree = new SpanningTree(m);
+  while (!tree.whole) {
+    const row = tree.at * m;
+    tree.take((j) => distances[row + j]);
+  }
+  return tree.merges();
 }
 
 /** Nearest-neighbour chain (Müllner 2011); overwrites the distances. */

@@ -2,9 +2,9 @@
  * HDBSCAN (Campello, Moulavi and Sander 2013) as scikit-learn 1.3 defines it: the minimum spanning tree of mutual
  * reachability, condensed by the smallest cluster, clusters chosen by excess of mass.
  *
- * It takes all distances of its points and no neighbours that were searched for elsewhere (compute/knn.ts): the points are
- * an element of a cover, whose neighbours within the element are not those among all points; the exact tree needs all its
- * distances anyhow, and a core distance is one of a row of these.
+ * Where all distances of the points are at hand, a core distance is one of a row of these. Where they do not fit memory,
+ * core distances come from the search for neighbours and the tree from distances as it asks for them
+ * (mapper/largeElements.ts).
  */
 import { minimumSpanningTree, type Merges } from './agglomerative.js';
 
@@ -143,16 +143,20 @@ function excessOfMass(c: Condensed, allowSingleCluster: boolean): Uint8Array {
   return chosen;
 }
 
-/**
- * Labels of m points: clusters numbered by their first point, noise -1. When everything is one cluster
- * (allowSingleCluster), points that leave it before its last do are noise, as in scikit-learn.
- * @param d m × m distances, symmetric; overwritten
- */
+/** Labels of m points from all distances among them. @param d m × m, symmetric; overwritten */
 export function hdbscan(d: Float64Array, m: number, s: HdbscanSettings): Int32Array {
-  const labels = new Int32Array(m).fill(-1);
-  if (m < Math.max(2, s.minClusterSize)) return labels;
+  if (m < Math.max(2, s.minClusterSize)) return new Int32Array(m).fill(-1);
   mutualReachability(d, m, s.minSamples);
-  const c = condense(dendrogram(minimumSpanningTree(d, m), m), m, s.minClusterSize);
+  return hdbscanOfTree(minimumSpanningTree(d, m), m, s);
+}
+
+/**
+ * Labels of m points by the minimum spanning tree of their mutual reachability: clusters numbered by their first point, noise -1. When everything is one cluster
+ * (allowSingleCluster), points that leave it before its last do are noise, as in scikit-learn.
+ */
+export function hdbscanOfTree(tree: Merges, m: number, s: HdbscanSettings): Int32Array {
+  const labels = new Int32Array(m).fill(-1);
+  const c = condense(dendrogram(tree, m), m, s.minClusterSize);
   const chosen = excessOfMass(c, s.allowSingleCluster);
   let last = 0;
   for (let i = 0; i < m; i++) if (c.cluster[i] === 0) last = Math.max(last, c.lambda[i]);
