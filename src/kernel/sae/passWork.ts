@@ -8,7 +8,7 @@ import { hasNativeProduct, isShared } from '../compute/gemm.js';
 import { backward, cutFeatures, type BackwardParameters } from '../compute/passes/backward.js';
 import { decode, errorsOf, type DecodeParameters } from '../compute/passes/decode.js';
 import { largestPieces, largestRows } from '../compute/passes/largest.js';
-import { ESTIMATED_ROWS, FULL, passFits, passMemory, PIECE_ROWS, type PassShape, type PassViews } from '../compute/passes/memory.js'; // prettier-ignore
+import { ESTIMATED_ROWS, FULL, LIKELY, passFits, passMemory, PIECE_ROWS, type PassShape, type PassViews } from '../compute/passes/memory.js'; // prettier-ignore
 import { mostRows, rowPieces, rows, type RowsParameters } from '../compute/passes/rows.js';
 import type { SharedMemory } from '../compute/shared/memory.js';
 import { wholes } from '../compute/passes/wholes.js';
@@ -23,6 +23,8 @@ const COPIES = 2 ** 31;
 
 /** Multiply-adds of a row above which the k largest are found by estimates. */
 const ESTIMATED = 2 ** 22;
+/** Estimates leave some times as many of a row in doubt, for which there must be room. */
+const MOST_K = LIKELY / ESTIMATED_ROWS / 4;
 /** Blocks in which float32 takes the place of 8 bits that did not suffice. */
 const FLOATS = 64;
 
@@ -130,7 +132,8 @@ export class PassWork {
 
   /** Whether the k largest of a row are so few of so many that estimates find them faster. Sizes alone say it, since bits depend on it. */
   #estimates({ dIn, dOut, dSae }: Parameters, rows: number, prefixes: number, k: number): boolean {
-    if (!hasNativeProduct() || dIn * dSae < ESTIMATED || dIn < 256 || dIn > MOST_COLUMNS || 32 * k > dSae) return false;
+    const few = 32 * k <= dSae && k <= MOST_K;
+    if (!hasNativeProduct() || dIn * dSae < ESTIMATED || dIn < 256 || dIn > MOST_COLUMNS || !few) return false;
     const room = largestPieces(rows) * ESTIMATED_ROWS * k;
     return passFits({
       rows,
