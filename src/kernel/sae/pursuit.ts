@@ -54,8 +54,8 @@ export interface Asked {
   readonly reach: Float64Array;
 }
 
-/** By row: features among which the one of the largest product is, ascending; undefined where it may be any. */
-export type Candidates = Array<readonly number[] | undefined>;
+/** By row: features among which the one of the largest product is, ascending. */
+export type Candidates = Array<readonly number[]>;
 
 /** Operations of one piece: about 0.15 s of native product on two cores. */
 const PIECE_FLOPS = 1.5e10;
@@ -85,7 +85,7 @@ export function* pursuit(given: PursuitInput, o: Pursuit): Generator<Asked, Take
         taken.values[row].push(NaN);
         return false;
       }
-      const { feature, value } = largest(candidates[at], left.subarray(row * dIn, (row + 1) * dIn), decoder, dSae);
+      const { feature, value } = largest(candidates[at], left.subarray(row * dIn, (row + 1) * dIn), decoder);
       return take(taken, row, feature, value, { left, norms, decoder, dIn }, o);
     });
   }
@@ -100,15 +100,13 @@ const reachOf = (length: number, norms: number): number => 2.02 * (length + 4) *
 
 /** The candidate of the largest product, the first of equal ones. */
 function largest(
-  candidates: readonly number[] | undefined,
+  candidates: readonly number[],
   left: Float32Array,
   decoder: Float32Array,
-  dSae: number,
 ): { feature: number; value: number } {
   const dIn = left.length;
   let [feature, value] = [0, -Infinity];
-  for (let c = 0; c < (candidates?.length ?? dSae); c++) {
-    const f = candidates ? candidates[c] : c;
+  for (const f of candidates) {
     let sum = 0;
     for (let j = 0, at = f * dIn; j < dIn; j++, at++) sum += left[j] * decoder[at];
     if (Math.fround(sum) > value) [feature, value] = [f, Math.fround(sum)];

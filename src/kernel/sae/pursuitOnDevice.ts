@@ -1,26 +1,41 @@
 /**
  * Matching pursuit with its products on a device: what is left of the rows goes up, and of each row the features come back
- * whose products are the largest. All else of it is pursuit.ts, to the same bits.
+ * whose products may be the largest. All else of it is pursuit.ts, to the same bits.
  */
-import { Graph } from '../compute/graphs/graph.js';
+import { Graph, type Value } from '../compute/graphs/graph.js';
 import { whole } from '../compute/graphs/feeds.js';
 import { DeviceMemoryError } from '../compute/graphs/failures.js';
 import type { DeviceTensor, GraphDevice, Program } from '../compute/graphs/host.js';
+import type { HostTensor } from '../compute/graphs/messages.js';
 import { formatBytes } from '../../protocol/bytes.js';
 import { pursuit, type Asked, type Candidates, type Pursuit, type PursuitInput, type Taken } from './pursuit.js';
 
 /** Floats of one buffer on the device: 128 MiB. */
 const BUFFER_FLOATS = 2 ** 25;
-/** Features that come back of each row: more than lie within the rounding of the largest, as a rule. */
-const BEST = 4;
+/** Features that come back first of rows of which several may be the largest. */
+const FEW = 4;
 
-/** The features of the largest products with each row, best first. */
+const productsOf = (g: Graph): Value => g.gemm(g.input('left'), g.input('W_dec'), { transB: true });
+
+/** The feature of the largest product with each row, and how many lie at most `reach` [N, 1] below it: mostly that one. */
 const bestProgram: Program = {
   key: 'pursuit best',
   build() {
     const g = new Graph();
-    const products = g.gemm(g.input('left'), g.input('W_dec'), { transB: true });
-    const { values, indices } = g.topK(products, g.input('k', 'int64'), 1);
+    const products = productsOf(g);
+    const at = g.op('ArgMax', [products], { axis: 1, keepdims: 0 });
+    const bound = g.sub(g.op('ReduceMax', [products, g.whole(1)]), g.input('reach'));
+    const level = g.where(g.op('GreaterOrEqual', [products, bound]), g.number(1), g.number(0));
+    return g.build({ at, level: g.sum(level) }, { at: 'int64' });
+  },
+};
+
+/** The features of the k largest products with each row, best first. */
+const levelProgram: Program = {
+  key: 'pursuit level',
+  build() {
+    const g = new Graph();
+    const { values, indices } = g.topK(productsOf(g), g.input('k', 'int64'), 1);
     return g.build({ values, indices }, { indices: 'int64' });
   },
 };
@@ -96,23 +111,45 @@ class Products {
     return candidates;
   }
 
-  async #block({ left, reach }: Asked, first: number, count: number): Promise<Candidates> {
-    const rows = this.#padded(count);
-    const k = Math.min(BEST, this.#dSae);
-    const data = new Float32Array(rows * this.#dIn);
-    data.set(left.subarray(first * this.#dIn, (first + count) * this.#dIn));
-    const feeds = { left: { data, shape: [rows, this.#dIn] }, W_dec: this.W_dec, k: whole(k) };
-    const { host } = await this.device.run(bestProgram, feeds);
-    const values = host.values.data as Float32Array;
-    const indices = host.indices.data as BigInt64Array;
-    return Array.from({ length: count }, (_, i) => {
-      const bound = values[i * k] - reach[first + i];
-      let level = 1;
-      while (level < k && values[i * k + level] >= bound) level++;
+  async #block(asked: Asked, first: number, count: number): Promise<Candidates> {
+    const rows = Array.from({ length: count }, (_, i) => first + i);
+    const { left, size } = this.#gathered(asked, rows);
+    const reach = { data: new Float32Array(size), shape: [size, 1] };
+    reach.data.set(asked.reach.subarray(first, first + count));
+    const { host } = await this.device.run(bestProgram, { left, W_dec: this.W_dec, reach });
+    const best = host.at.data as BigInt64Array;
+    const candidates: number[][] = rows.map((_, i) => [Number(best[i])]);
+    // Of a row of zeros all are level, and none is taken.
+    const several = rows.filter((row, i) => (host.level.data as Float32Array)[i] > 1 && asked.reach[row] > 0);
+    const found = several.length > 0 ? await this.#level(asked, several) : [];
+    several.forEach((row, i) => (candidates[row - first] = found[i]));
+    return candidates;
+  }
+
+  /** Of rows of which several features may be the largest, all of these. */
+  async #level(asked: Asked, rows: readonly number[]): Promise<number[][]> {
+    const { left } = this.#gathered(asked, rows);
+    for (let k = Math.min(FEW, this.#dSae); ; k = Math.min(4 * k, this.#dSae)) {
+      const { host } = await this.device.run(levelProgram, { left, W_dec: this.W_dec, k: whole(k) });
+      const values = host.values.data as Float32Array;
+      const counts = rows.map((row, i) => {
+        let count = 1;
+        while (count < k && values[i * k + count] >= values[i * k] - asked.reach[row]) count++;
+        return count;
+      });
       // Where the last one is level too, others may be.
-      if (level === BEST && k < this.#dSae) return undefined;
-      return Array.from(indices.subarray(i * k, i * k + level), Number).sort((a, b) => a - b);
-    });
+      if (k < this.#dSae && counts.includes(k)) continue;
+      const indices = host.indices.data as BigInt64Array;
+      return counts.map((count, i) => Array.from(indices.subarray(i * k, i * k + count), Number).sort((x, y) => x - y));
+    }
+  }
+
+  /** What is left of some rows, among rows of zeros where the size wants more. */
+  #gathered({ left }: Asked, rows: readonly number[]): { left: HostTensor; size: number } {
+    const size = this.#padded(rows.length);
+    const data = new Float32Array(size * this.#dIn);
+    rows.forEach((row, i) => data.set(left.subarray(row * this.#dIn, (row + 1) * this.#dIn), i * this.#dIn));
+    return { left: { data, shape: [size, this.#dIn] }, size };
   }
 
   /** A GPU compiles anew for some numbers of rows: there are few of them, halves of all. */

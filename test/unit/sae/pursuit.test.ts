@@ -9,7 +9,7 @@ import { pursuedOnDevice } from '#kernel/sae/pursuitOnDevice.js';
 import { onEachDevice } from '#test/kit/devices.js';
 import { normals } from '#test/kit/numbers.js';
 
-const [ROWS, D, F] = [40, 48, 160];
+const [ROWS, D, F] = [24, 48, 160];
 const TO_THE_END: Pursuit = { residualThreshold: 0.01, maxIterations: null, stopOnDuplicateSupport: true };
 
 beforeAll(() => initDevice({ device: 'cpu' }));
@@ -100,7 +100,7 @@ describe('a pursuit', () => {
     await expect(pursuedOnDevice(device as unknown as GraphDevice, levelRows(), TO_THE_END)).rejects.toThrow(
       /^the products of a pursuit over 160 features of width 48 need about [\d.]+ kB on the device, and 832 bytes for each row of a block: no room\. Take fewer features, or the cpu device$/,
     );
-    expect(asked).toEqual([40, 20, 10, 5, 3, 2, 1]);
+    expect(asked).toEqual([24, 12, 6, 3, 2, 1]);
   });
 });
 
