@@ -267,6 +267,14 @@ describe.skipIf(!CHROMIUM)('exported report, opened from file://', () => {
   test('on paper the map is a picture of its own, with title, captions, legend and how it was made', async () => {
     const texts = ['Twin map of the fixture', '570 features', 'r to counterpart', '570 pairs'];
     await expectOnPaper(page, { texts, path: 'report.pdf' });
+    await page.emulateMedia({ media: 'print' });
+    const breaks = (selector: string) =>
+      page.locator(selector).evaluateAll((all) => all.map((e) => getComputedStyle(e).breakAfter));
+    for (const heading of await breaks('#app .md :is(h1, h2)')) expect(heading).toBe('avoid');
+    // A text cell that ends in a heading stays with the cell that follows; one that ends in text need not.
+    expect(new Set(await breaks('#app .cell.md:has(> :is(h1, h2):last-child)'))).toEqual(new Set(['avoid']));
+    expect(new Set(await breaks('#app .cell.md:has(> p:last-child)'))).toEqual(new Set(['auto']));
+    await page.emulateMedia({ media: null });
   });
 
   test('nothing ran, loaded or complained that should not', async () => {
