@@ -1,7 +1,7 @@
 /** How SAEs side by side are shown. */
 import type { OutputItem } from '../../protocol/notebook.js';
 import type { SaeComparison, SeedGroup } from '../sae/compare.js';
-import { axisOf, orNull, tooltipOf, type ChartRow } from './charts.js';
+import { axisOf, orNull, sideBySide, tooltipOf, type ChartRow } from './charts.js';
 import { chartItems, count, formatNumber, tableItems, tableOf } from './items.js';
 
 const PANELS = [
@@ -41,6 +41,9 @@ function groupTable({ groups, saes, tokens }: SaeComparison): OutputItem[] {
   });
 }
 
+/** Pixels that a panel takes with its axes, and of the legend beside them a letter. */
+const [PANEL, LETTER] = [362, 6];
+
 /** L0 against what is kept, a point for each group, bars of one standard deviation over seeds both ways. */
 function paretoChart({ groups }: SaeComparison): OutputItem[] {
   const color = { field: 'SAE', type: 'nominal', sort: groups.map(({ group }) => group), legend: { columns: 1, labelLimit: 360 } }; // prettier-ignore
@@ -65,7 +68,9 @@ function paretoChart({ groups }: SaeComparison): OutputItem[] {
       ],
     };
   };
-  const spec = { hconcat: PANELS.map(panel), resolve: { scale: { color: 'shared', shape: 'shared' } } };
+  const legend = LETTER * groups.reduce((most, { group }) => Math.max(most, group.length), 0) + 40;
+  const panels = sideBySide(PANELS.map(panel), PANEL + legend / PANELS.length);
+  const spec = { ...panels, resolve: { scale: { color: 'shared', shape: 'shared' } } };
   return chartItems(spec, `L0 against what is kept, of ${groups.length} kinds of SAE`);
 }
 

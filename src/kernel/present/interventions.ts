@@ -269,13 +269,20 @@ const EDGE_ENCODING = {
     type: 'quantitative',
     scale: { range: [0.5, 7], zero: true },
     title: '|Δ| verified',
-    legend: { format: '.2~g', tickCount: 3 },
+    legend: { format: '.2~g', tickCount: 3, orient: 'bottom' },
   },
-  color: { field: 'effect', type: 'nominal', title: 'upstream feature', scale: { domain: EFFECTS } },
+  color: {
+    field: 'effect',
+    type: 'nominal',
+    title: 'upstream feature',
+    scale: { domain: EFFECTS },
+    legend: { orient: 'bottom' },
+  },
   strokeDash: {
     field: 'effect',
     type: 'nominal',
     title: 'upstream feature',
+    legend: { orient: 'bottom' },
     scale: {
       domain: EFFECTS,
       range: [
@@ -314,7 +321,7 @@ export function circuitSpec(found: Circuit, options: Omit<Parsed<typeof CIRCUIT>
   const up = placed(found.upstream.nodes, 0, found.upstream.hook, height, options.labels);
   const down = placed(found.downstream.nodes, 1, found.downstream.hook, height, options.downstreamLabels);
   const axis = { axis: null, type: 'quantitative' };
-  const x = { field: 'x', ...axis, scale: { domain: [-0.6, 1.6], nice: false, zero: false } };
+  const x = { field: 'x', ...axis, scale: { domain: [-0.8, 1.8], nice: false, zero: false } };
   const y = { field: 'y', ...axis, scale: { domain: [height, 0], nice: false, zero: false } };
   const text = (nodes: Placed[], align: 'right' | 'left', dx: number) => ({
     data: { values: nodes },
