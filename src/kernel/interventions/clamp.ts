@@ -1,4 +1,5 @@
 /** Clamping, scaling and ablating features of an SAE. */
+import { formatNumber } from '../../protocol/display.js';
 import { filled } from '../verb/filled.js';
 import type { JsonObject } from '../../protocol/notebook.js';
 import { requireSame } from '../artifacts/store.js';
@@ -83,7 +84,7 @@ export const CLAMP = {
 export function clamp(model: LanguageModel, sae: Sae, features: Features, options: Given<typeof CLAMP>): Intervention {
   const { value } = options;
   return featureIntervention(model, sae, features, options, () => ({
-    what: (name) => `clamp ${name} to ${value}`,
+    what: (name) => `clamp ${name} to ${formatNumber(value)}`,
     parameters: { kind: 'clamp', value },
     wanted: (now) => new Float32Array(now.values.length).fill(value),
   }));
@@ -101,7 +102,7 @@ export const SCALE = {
 export function scale(model: LanguageModel, sae: Sae, features: Features, options: Given<typeof SCALE>): Intervention {
   const { by } = options;
   return featureIntervention(model, sae, features, options, () => ({
-    what: (name) => `scale ${name} by ${by}`,
+    what: (name) => `scale ${name} by ${formatNumber(by)}`,
     parameters: { kind: 'scale', by },
     wanted: (now) => now.values.map((f) => by * f),
   }));

@@ -1,4 +1,5 @@
 /** The same intervention in two models, through a matched pair of features. */
+import { formatNumber } from '../../protocol/display.js';
 import { requireSame } from '../artifacts/store.js';
 import type { SparseActivations } from '../activations/types.js';
 import { row } from '../compute/matrix.js';
@@ -156,7 +157,7 @@ function oneSide(side: ModelSide, feature: number, options: BothModelsOptions): 
   if (kind === 'clamp') return clamp(model, sae, feature, { value, ...place });
   if (sae.config.normalizeActivations !== 'none')
     return featureIntervention(model, sae, feature, place, () => ({
-      what: (name) => `raise ${name} by ${value}`,
+      what: (name) => `raise ${name} by ${formatNumber(value)}`,
       parameters: { kind: 'raise', value },
       wanted: (now) => now.values.map((f) => f + value),
     }));

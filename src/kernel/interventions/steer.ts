@@ -1,4 +1,5 @@
 /** Steering along a direction, and taking a direction out. */
+import { formatNumber } from '../../protocol/display.js';
 import { filled } from '../verb/filled.js';
 import { row, type Matrix } from '../compute/matrix.js';
 import { rowNorm } from '../compute/rows.js';
@@ -84,7 +85,7 @@ export function steer(
   const how = { none: '', unit: ' at length 1', residual: ' at the length of the activation' }[normalize];
   return rowIntervention(model, {
     hook,
-    what: `steer ${hook} by ${scale} × ${name}${how}`,
+    what: `steer ${hook} by ${formatNumber(scale)} × ${name}${how}`,
     parameters: {
       kind: 'steer',
       scale,
