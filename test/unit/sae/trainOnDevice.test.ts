@@ -11,7 +11,7 @@ import { matrixSource } from '#kernel/sae/source.js';
 import { DeviceSteps } from '#kernel/sae/stepOnDevice.js';
 import { TrainingStep } from '#kernel/sae/step.js';
 import { trainSae } from '#kernel/sae/train.js';
-import { placeOf } from '#kernel/sae/trainOnDevice.js';
+import { deviceParameter, placeOf } from '#kernel/sae/trainOnDevice.js';
 import { resolveOptions, type SaeTrainOptions } from '#kernel/sae/trainOptions.js';
 import { onEachDevice } from '#test/kit/devices.js';
 import { planted, predicted, trainedKinds, trainingSource } from '#test/kit/deviceCases.js';
@@ -124,6 +124,20 @@ onEachDevice('training', (device, provider) => {
     expect(onDevice.history).toEqual(onCpu.history);
     expect(onCpu.history[49].l0).toBeGreaterThan(width / 3);
     expect(onCpu.history[49].mse).toBeLessThan(onCpu.history[0].mse);
+  });
+
+  it('goes on on the CPU where a pursuit was stopped on a device, under the same identity', async () => {
+    const options = { ...toTheEnd, dSae: F, steps: 6, trainBatchSizeTokens: 16 };
+    const folder = testFolder('sae');
+    const stop = new AbortController();
+    const onLog = ({ length }: { length: number }) => length >= 3 && stop.abort();
+    const there = { ...options, device: device(), checkpoint: { folder }, signal: stop.signal, logEvery: 1, onLog };
+    await expect(trainSae(matrixSource(x), there)).rejects.toThrow(/abort|cancel|stopped/i);
+    const { sae, history } = await trainSae(matrixSource(x), { ...options, logEvery: 1, checkpoint: { folder } });
+    expect(history).toHaveLength(6);
+    expect(sae.id).toBe((await trainSae(matrixSource(x), options)).sae.id);
+    expect(deviceParameter(placeOf(options, device()))).toEqual({});
+    expect(deviceParameter(placeOf(KINDS.topk, device()))).toEqual({ device: provider });
   });
 
   // Tied weights and skip connections have a state of their own.
