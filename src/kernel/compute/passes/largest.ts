@@ -41,8 +41,13 @@ const ROUNDING = 2 ** -20;
 export function largestRows(memory: SharedMemory, p: LargestParameters): Phase {
   const bench = benchOf(memory, p.shape);
   const { dIn, features } = p.shape;
-  const own = lentOf(`largest ${p.whole > 0} ${dIn} ${features} ${p.k}`, () => new Estimates(p));
-  own.begin(bench, p);
+  // Made by a thread that works: the one that waits for the others needs none.
+  let own: Estimates | undefined;
+  const begun = (): Estimates => {
+    const kept = lentOf(`largest ${p.whole > 0} ${dIn} ${features} ${p.k}`, () => new Estimates(p));
+    kept.begin(bench, p);
+    return kept;
+  };
   const asWhole = rowAsWhole(memory, bench, dIn);
   return {
     control: bench.control,
@@ -53,6 +58,7 @@ export function largestRows(memory: SharedMemory, p: LargestParameters): Phase {
       const rows = Math.min(ESTIMATED_ROWS, p.rows - first);
       if (p.shift) subtract(bench.input.subarray(first * dIn, (first + rows) * dIn), p.shift);
       const here: Rows = { bench, p, first, rows };
+      own ??= begun();
       if (!(own.look(here, asWhole) && compute(here, own.memory) && keep(here, own.memory)))
         Atomics.store(bench.control, FULL, 1);
     },

@@ -3,7 +3,7 @@
  * (ONNX Runtime takes no shared one), looked through while they lie in its cache. They are written nowhere else.
  */
 import { EntryMemory } from '../entries/memory.js';
-import { finderOf, type RowRule } from '../entries/firing.js';
+import { finderOf, type RowFinder, type RowRule } from '../entries/firing.js';
 import { gemm, isShared } from '../gemm.js';
 import type { SharedMemory } from '../shared/memory.js';
 import type { Phase } from '../shared/pieces.js';
@@ -45,26 +45,36 @@ const COPIED = 1024;
 
 export function rows(memory: SharedMemory, p: RowsParameters): Phase {
   const bench = benchOf(memory, p.shape);
-  const own = lend(p.shape);
-  const encoder = unshared(p.encoder, own);
-  own.memory.shifted(p.bias, p.scale);
-  const find = finderOf(p.rule, own.memory);
   const products = rowPieces(p.shape, p.rows);
+  // Made by a thread that works: the one that waits for the others needs none.
+  let tools: Tools | undefined;
   return {
     control: bench.control,
     pieces: products + Math.ceil(p.shape.features / COPIED),
     work(piece) {
-      if (piece < products) return entriesOf(bench, p, { ...own, encoder, find }, piece, products);
+      if (piece < products) return entriesOf(bench, p, (tools ??= toolsOf(p)), piece, products);
       const first = (piece - products) * COPIED * p.shape.dOut;
       bench.decoder.set(p.decoder.subarray(first, first + COPIED * p.shape.dOut), first);
     },
   };
 }
 
+interface Tools extends Lent {
+  readonly encoder: Float32Array;
+  readonly find: RowFinder;
+}
+
+function toolsOf(p: RowsParameters): Tools {
+  const own = lend(p.shape);
+  const encoder = unshared(p.encoder, own);
+  own.memory.shifted(p.bias, p.scale);
+  return { ...own, encoder, find: finderOf(p.rule, own.memory) };
+}
+
 function entriesOf(
   { input, features, values, counts, control }: Bench,
   { shape, rows, shift, rule, scale }: RowsParameters,
-  { find, encoder, ...own }: Lent & { encoder: Float32Array; find: ReturnType<typeof finderOf> },
+  { find, encoder, ...own }: Tools,
   piece: number,
   pieces: number,
 ): void {
