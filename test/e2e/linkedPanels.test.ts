@@ -252,7 +252,83 @@ describe.skipIf(why !== undefined)('a graph and a map of one notebook in the rea
       await browser.close();
     }
   });
+
+  /** Calls `see` in every theme, at full and at half width. */
+  async function inThemes(see: (name: string) => Promise<void>): Promise<void> {
+    for (const [theme, short] of [
+      ['Dark High Contrast', 'hc'],
+      ['Light Modern', 'light'],
+      ['Dark Modern', 'dark'],
+    ] as const) {
+      await bench.palette('Preferences: Color Theme');
+      await page.locator('.quick-input-widget input.input').fill(theme);
+      await page.locator('.quick-input-list .monaco-list-row', { hasText: theme }).first().click();
+      for (const width of [650, 1400]) {
+        await page.setViewportSize({ width, height: 900 });
+        await page.waitForTimeout(1000);
+        await see(`${short}-${width}`);
+      }
+    }
+  }
+
+  test('feature page, map and selection are read in every theme, at full and at half width', async () => {
+    await bench.palette('View: Join All Editor Groups');
+    const feature = await bench.findFrame('.fg-feature .head .number:text-is("#7")');
+    await inThemes(async (name) => {
+      await feature.locator('.fg-example .token').first().waitFor();
+      expect(await faint(feature, '.head .number, .fg-example .token, h3')).toEqual([]);
+      expect(await feature.evaluate(() => document.body.scrollWidth - innerWidth), name).toBeLessThanOrEqual(0);
+      await shot(`theme-feature-${name}`);
+    });
+    await onNotebook('Open Feature Map');
+    const panel = await bench.findFrame(`${MAP} .layer`);
+    await bench.palette('View: Join All Editor Groups');
+    // The feature of the page is lit, and found.
+    await panel.locator('.toolbar .search input').fill('#7');
+    await inThemes(async (name) => {
+      await expect.poll(() => panel.locator('.hits').innerText()).toBe('A 1');
+      expect(await faint(panel, '.hits, .heading, .fg-plot .title, .legend text, [role=tab]')).toEqual([]);
+      const [stage, all] = await Promise.all([
+        panel.locator('.stage').boundingBox(),
+        panel.locator('body').boundingBox(),
+      ]);
+      expect((stage!.width * stage!.height) / (all!.width * all!.height), name).toBeGreaterThan(0.7);
+      expect(await panel.evaluate(() => document.body.scrollWidth - innerWidth), name).toBeLessThanOrEqual(0);
+      await shot(`theme-map-${name}`);
+    });
+  }, 240_000);
 });
+
+/** Texts that stand out from their ground by less than WCAG's 4.5 : 1 (3 : 1 where they are large). */
+async function faint(frame: Frame, selector: string): Promise<string[]> {
+  await frame.locator(selector).first().waitFor();
+  return frame.locator(selector).evaluateAll((all) => {
+    const c = document.createElement('canvas').getContext('2d', { willReadFrequently: true })!;
+    const paint = (colours: string[]): number => {
+      for (const colour of colours) {
+        c.fillStyle = colour;
+        c.fillRect(0, 0, 1, 1);
+      }
+      const [r, g, b] = [...c.getImageData(0, 0, 1, 1).data.subarray(0, 3)].map((v) =>
+        v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4,
+      );
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    return all.flatMap((e) => {
+      const box = e.getBoundingClientRect();
+      if (!(e.textContent.trim() && box.width > 0 && box.height > 0)) return [];
+      const grounds: string[] = [];
+      for (let up: Element | null = e; up; up = up.parentElement) grounds.unshift(getComputedStyle(up).backgroundColor);
+      const style = getComputedStyle(e);
+      const ground = paint(grounds);
+      const text = paint([...grounds, e instanceof SVGElement ? style.fill : style.color]);
+      const ratio = (Math.max(text, ground) + 0.05) / (Math.min(text, ground) + 0.05);
+      return ratio < (parseFloat(style.fontSize) >= 24 ? 3 : 4.5)
+        ? [`${e.className} ${e.textContent.trim().slice(0, 30)}: ${ratio.toFixed(2)}`]
+        : [];
+    });
+  });
+}
 
 /** Members of each node, read from the bundle. */
 function readMembers(folder: string): number[][] {

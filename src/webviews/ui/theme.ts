@@ -41,7 +41,7 @@ const TOKENS: Record<string, [string | null, string, string, string, string]> = 
   b: ['fgnb-setB', '#00805d', '#35c99b', '#4be3b2', '#005f45'],
   hover: ['fgnb-hover', '#d55e00', '#ff9e3d', '#ffb000', '#b34700'],
   hit: ['fgnb-hit', '#a0337e', '#e58fc0', '#ff9bd6', '#7d1f60'],
-  heat: ['fgnb-heat', '#e69f00', '#c98a12', '#b57b00', '#e69f00'],
+  heat: ['fgnb-heat', '#e69f00', '#8a5c00', '#b57b00', '#e69f00'],
 };
 
 const KINDS: ThemeKind[] = ['light', 'dark', 'hc', 'hc-light'];
