@@ -273,6 +273,7 @@ describe.skipIf(why !== undefined)('a graph and a map of one notebook in the rea
 
   test('feature page, map and selection are read in every theme, at full and at half width', async () => {
     await bench.palette('View: Join All Editor Groups');
+    await page.locator('.tab', { hasText: 'Features of' }).first().click();
     const feature = await bench.findFrame('.fg-feature .head .number:text-is("#7")');
     await inThemes(async (name) => {
       await feature.locator('.fg-example .token').first().waitFor();
