@@ -16,7 +16,7 @@ W_dec.requires_grad_()
 b_enc, b_dec = torch.full((f,), bias, requires_grad=True), torch.zeros(d, requires_grad=True)
 log_threshold = torch.full((f,), 0.01).log().requires_grad_()
 params = [W_enc, b_enc, W_dec, b_dec] + ([log_threshold] if architecture == "jumprelu" else [])
-optimizer = torch.optim.Adam(params, lr=3e-4)
+optimizer = torch.optim.Adam(params, lr=0.0)
 x = torch.randn(batch, d)
 WIDTH = 0.01
 

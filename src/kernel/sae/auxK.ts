@@ -128,8 +128,8 @@ function selectorOf(k: number, features: Int32Array, norms: Float64Array | undef
     const find = finderOf({ kind: 'largest', k, absolute }, memory);
     for (let i = 0; i < rows; i++) {
       const at = i * count;
-      let taken = 0;
-      find(i, (f) => (take(at, f), taken++));
+      const taken = find(i);
+      for (let n = 0; n < taken; n++) take(at, memory.which[n]);
       // Fewer are above 0: the largest of the others too.
       if (taken < k) for (const f of largestOf(z.subarray(at, at + count), k, absolute)) take(at, f);
     }

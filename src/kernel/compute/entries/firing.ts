@@ -25,76 +25,71 @@ export type RowRule =
 /** Of the bound of the row before, the share that a row's search begins at: too high, and it must look again. */
 const BOUND_SHARE = 0.8;
 
-/** Looks through rows one after the other: gives how many entries row i has and leaves them to `take`. */
-export type RowFinder = (i: number, take: (feature: number, value: number) => void) => void;
+/** Looks through rows one after the other: gives how many entries row i has, which then lie in the memory's lists. */
+export type RowFinder = (i: number) => number;
 
 /** What finds the entries of a rule in rows of a memory, in the order of features. */
 export function finderOf(rule: RowRule, memory: EntryMemory): RowFinder {
-  const { which, values } = memory;
-  const all =
-    (find: (i: number) => number): RowFinder =>
-    (i, take) => {
-      const count = find(i);
-      for (let n = 0; n < count; n++) take(which[n], values[n]);
-    };
   switch (rule.kind) {
     case 'largest':
       return largest(rule, memory);
     case 'above':
-      return all((i) => memory.above(i, rule.bound));
+      return (i) => memory.above(i, rule.bound);
     case 'touched':
-      return all((i) => memory.touched(i));
+      return (i) => memory.touched(i);
     case 'positive':
       memory.setLeast(new Float32Array(memory.cols));
-      return all((i) => memory.beyond(i));
+      return (i) => memory.beyond(i);
     case 'jump':
       return jump(rule, memory);
   }
 }
 
 function largest({ k, absolute }: RowRule & { kind: 'largest' }, memory: EntryMemory): RowFinder {
-  const { which, values } = memory;
   let guess = 0;
-  return (i, take) => {
+  return (i) => {
     let count = memory.above(i, guess, absolute);
     if (count < k && guess > 0) count = memory.above(i, 0, absolute);
     const bound = count > k ? memory.kth(count, k, absolute) : 0;
     guess = BOUND_SHARE * bound;
-    takeLargest(which, values, count, k, bound, take);
+    return keepLargest(memory.which, memory.values, count, k, bound);
   };
 }
 
-/** Of the first `count` entries those of size above `bound`, and of those of that size as many as k leaves, in order. */
-export function takeLargest(
-  which: ArrayLike<number>,
-  values: Float32Array,
-  count: number,
-  k: number,
-  bound: number,
-  take: (feature: number, value: number) => void,
-): void {
+/**
+ * Keeps of the first `count` entries those of size above `bound`, and of those of that size as many as k leaves, in order;
+ * returns how many.
+ */
+export function keepLargest(which: Int32Array, values: Float32Array, count: number, k: number, bound: number): number {
+  if (count <= k) return count;
   let ties = k;
-  if (count > k) for (let n = 0; n < count; n++) if (Math.abs(values[n]) > bound) ties--;
+  for (let n = 0; n < count; n++) if (Math.abs(values[n]) > bound) ties--;
+  let kept = 0;
   for (let n = 0; n < count; n++) {
     const size = Math.abs(values[n]);
     if (size < bound || (size === bound && ties-- <= 0)) continue;
-    take(which[n], values[n]);
+    which[kept] = which[n];
+    values[kept++] = values[n];
   }
+  return kept;
 }
 
 function jump({ theta, band }: RowRule & { kind: 'jump' }, memory: EntryMemory): RowFinder {
   const { which, values } = memory;
   // Bounds in float32 are below those in float64, which decide.
   memory.setLeast(theta.map((t) => below(t - band)));
-  return (i, take) => {
+  return (i) => {
     const count = memory.beyond(i);
+    let kept = 0;
     for (let n = 0; n < count; n++) {
       const f = which[n];
       const value = values[n];
-      if (value > theta[f]) take(f, value);
-      else if (value > theta[f] - band) take(f, -0);
-      else if (!(value <= theta[f])) take(f, value);
+      // NaN stays.
+      if (value <= theta[f] - band) continue;
+      which[kept] = f;
+      values[kept++] = value <= theta[f] ? -0 : value;
     }
+    return kept;
   };
 }
 
@@ -113,17 +108,28 @@ export function entriesBy(
   const indptr = new Uint32Array(rows + 1);
   let features = new Int32Array(expected);
   let values = new Float32Array(expected);
-  let at = 0;
-  const take = (feature: number, value: number): void => {
-    if (at === values.length) [features, values] = [grown(features), grown(values)];
-    features[at] = feature;
-    values[at++] = scale ? value / scale[feature] : value;
-  };
-  for (let i = 0; i < rows; i++) {
-    find(i, take);
+  for (let i = 0, at = 0; i < rows; i++) {
+    const count = find(i);
+    while (at + count > values.length) [features, values] = [grown(features), grown(values)];
+    putEntries(memory, count, features, values, at, scale);
+    at += count;
     indptr[i + 1] = at;
   }
   return { rows, indptr, features, values };
+}
+
+/** Copies the entries that were found last to place `at` of two arrays; `scale` is divided out of the values. */
+export function putEntries(
+  { which, values: found }: Pick<EntryMemory, 'which' | 'values'>,
+  count: number,
+  features: Int32Array,
+  values: Float32Array,
+  at: number,
+  scale: Float64Array | undefined,
+): void {
+  features.set(which.subarray(0, count), at);
+  if (scale) for (let n = 0; n < count; n++) values[at + n] = found[n] / scale[which[n]];
+  else values.set(found.subarray(0, count), at);
 }
 
 function grown<A extends Int32Array | Float32Array>(array: A): A {

@@ -5,7 +5,7 @@
  * estimates, and where 8 bits do not suffice, products of float32 take their place, to the same bits.
  */
 import { LikelyMemory } from '../entries/likely.js';
-import { takeLargest } from '../entries/firing.js';
+import { keepLargest, putEntries } from '../entries/firing.js';
 import type { NativeSession, Shaped } from '../ort.js';
 import type { SharedMemory } from '../shared/memory.js';
 import type { Phase } from '../shared/pieces.js';
@@ -186,15 +186,11 @@ function keep({ bench, p, first, rows }: Rows, memory: LikelyMemory): boolean {
   const { rowReach, reach, slack } = memory.views;
   const room = Math.floor(p.shape.room / largestPieces(p.rows));
   let at = (first / ESTIMATED_ROWS) * room;
-  const take = (feature: number, value: number): void => {
-    bench.features[at] = feature;
-    bench.values[at++] = p.scale ? value / p.scale[feature] : value;
-  };
+  const positive = new Int32Array(p.shape.features);
+  const values = new Float32Array(p.shape.features);
   for (let i = 0; i < rows; i++) {
     const uppers = memory.uppers(i);
-    const before = at;
-    const positive: number[] = [];
-    const values: number[] = [];
+    let count = 0;
     for (let e = likelyAt[i]; e < likelyAt[i + 1]; e++) {
       const f = likely[e];
       const z = Math.fround(exact[e] + p.bias[f]);
@@ -203,13 +199,14 @@ function keep({ bench, p, first, rows }: Rows, memory: LikelyMemory): boolean {
       const within = Math.fround(rowReach[i] * reach[f]) + slack[f];
       if (!(Math.abs(size - (uppers[e - likelyAt[i]] - within)) <= LIKELY_ERROR * within)) return false;
       if (!(size > 0)) continue;
-      positive.push(f);
-      values.push(value);
+      positive[count] = f;
+      values[count++] = value;
     }
-    const sizes = Float32Array.from(values);
-    const bound = sizes.length > p.k ? memory.kth(sizes) : 0;
-    takeLargest(positive, sizes, sizes.length, p.k, bound, take);
-    bench.counts[first + i] = at - before;
+    const bound = count > p.k ? memory.kth(values.subarray(0, count)) : 0;
+    const kept = keepLargest(positive, values, count, p.k, bound);
+    putEntries({ which: positive, values }, kept, bench.features, bench.values, at, p.scale);
+    at += kept;
+    bench.counts[first + i] = kept;
   }
   return true;
 }

@@ -3,7 +3,7 @@
  * (ONNX Runtime takes no shared one), looked through while they lie in its cache. They are written nowhere else.
  */
 import { EntryMemory } from '../entries/memory.js';
-import { finderOf, type RowFinder, type RowRule } from '../entries/firing.js';
+import { finderOf, putEntries, type RowFinder, type RowRule } from '../entries/firing.js';
 import { gemm, isShared } from '../gemm.js';
 import type { SharedMemory } from '../shared/memory.js';
 import type { Phase } from '../shared/pieces.js';
@@ -93,17 +93,11 @@ function entriesOf(
   const end = at + room;
   // A bound of the whole batch is one of scaled values.
   const divisor = rule.kind === 'above' ? undefined : scale;
-  const take = (feature: number, value: number): void => {
-    if (at < end) {
-      features[at] = feature;
-      values[at] = divisor ? value / divisor[feature] : value;
-    }
-    at++;
-  };
   for (let i = 0; i < n; i++) {
-    const before = at;
-    find(i, take);
-    counts[first + i] = at - before;
+    const count = find(i);
+    if (at + count <= end) putEntries(own.memory, count, features, values, at, divisor);
+    at += count;
+    counts[first + i] = count;
   }
   if (at > end) Atomics.store(control, FULL, 1);
 }
