@@ -151,8 +151,9 @@ export function hdbscan(d: Float64Array, m: number, s: HdbscanSettings): Int32Ar
 }
 
 /**
- * Labels of m points by the minimum spanning tree of their mutual reachability: clusters numbered by their first point, noise -1. When everything is one cluster
- * (allowSingleCluster), points that leave it before its last do are noise, as in scikit-learn.
+ * Labels of m points by the minimum spanning tree of their mutual reachability: clusters numbered by their first point,
+ * noise -1. When everything is one cluster (allowSingleCluster), points that leave it before its last do are noise, as in
+ * scikit-learn.
  */
 export function hdbscanOfTree(tree: Merges, m: number, s: HdbscanSettings): Int32Array {
   const labels = new Int32Array(m).fill(-1);

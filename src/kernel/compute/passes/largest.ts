@@ -12,6 +12,7 @@ import type { Phase } from '../shared/pieces.js';
 import { openTileProduct } from '../shared/wholes.js';
 import { lentOf } from './lent.js';
 import { benchOf, ESTIMATED_ROWS, FULL, LIKELY, TILE, type Bench, type PassShape } from './memory.js';
+import { subtract } from './rows.js';
 import { rowAsWhole, type Row } from './wholes.js';
 
 export interface LargestParameters {
@@ -71,10 +72,6 @@ interface Rows {
   readonly p: LargestParameters;
   readonly first: number;
   readonly rows: number;
-}
-
-function subtract(rows: Float32Array, shift: Float32Array): void {
-  for (let at = 0; at < rows.length;) for (let j = 0; j < shift.length; j++, at++) rows[at] -= shift[j];
 }
 
 /** What a thread estimates with. ONNX Runtime takes no shared memory: operands are copied. */

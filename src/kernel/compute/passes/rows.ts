@@ -83,7 +83,7 @@ function entriesOf(
   const last = piece === pieces - 1 ? rows : first + rowsOfPiece(shape);
   const n = last - first;
   const seen = input.subarray(first * dIn, last * dIn);
-  if (shift) for (let at = 0; at < seen.length;) for (let j = 0; j < dIn; j++, at++) seen[at] -= shift[j];
+  if (shift) subtract(seen, shift);
   const x = own.input.subarray(0, n * dIn);
   x.set(seen);
   const z = own.memory.z.subarray(0, n * shape.features);
@@ -100,6 +100,11 @@ function entriesOf(
     counts[first + i] = count;
   }
   if (at > end) Atomics.store(control, FULL, 1);
+}
+
+/** Subtracts `shift` from each row. */
+export function subtract(rows: Float32Array, shift: Float32Array): void {
+  for (let at = 0; at < rows.length;) for (let j = 0; j < shift.length; j++, at++) rows[at] -= shift[j];
 }
 
 /** Memory of this thread alone. */
